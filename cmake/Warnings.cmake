@@ -1,0 +1,17 @@
+# Every target of ours links ota_warnings (PRIVATE); system headers are not ours to mend.
+add_library(ota_warnings INTERFACE)
+target_compile_options(ota_warnings INTERFACE -Wall -Wextra -Wconversion -Wshadow -Wpedantic)
+if(OTA_WERROR)
+  target_compile_options(ota_warnings INTERFACE -Werror)
+endif()
+
+find_program(CCACHE_PROGRAM ccache)
+if(CCACHE_PROGRAM)
+  set(CMAKE_C_COMPILER_LAUNCHER "${CCACHE_PROGRAM}")
+  set(CMAKE_CXX_COMPILER_LAUNCHER "${CCACHE_PROGRAM}")
+endif()
+
+if(OTA_SANITIZE)
+  add_compile_options(-fsanitize=${OTA_SANITIZE} -fno-omit-frame-pointer -g)
+  add_link_options(-fsanitize=${OTA_SANITIZE})
+endif()

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "fleet/attempts.hpp"
+#include "fleet/json_value.hpp"
+
+namespace ota::fleet {
+
+/// What should stand for a device: a row of `offers`, the truth about the broker's retained offer and about
+/// which attempt the device's reports belong to.
+struct Offer {
+  std::int64_t attempt_id = 0;
+  std::int64_t rollout_id = 0;
+  std::int64_t release_id = 0;
+  std::string version;  ///< the release's
+  std::string from_version;
+  bool open = true;                  ///< false once taken to its end, withdrawn or superseded by "no update"
+  bool taken = false;                ///< its first status is committed: nothing is retained for it any more
+  int failed_attempts = 0;           ///< how often this device failed in this rollout
+  std::int64_t wanted_revision = 0;  ///< rises with each change of what should be retained
+  std::int64_t published_revision = 0;  ///< the last one the broker acknowledged
+
+  /// Whether a retained offer should stand on the broker (given the device has been seen there).
+  [[nodiscard]] bool is_standing() const { return open && !taken; }
+};
+
+/// All that is known of one device while a batch works on it. Loaded once per batch, changed by the flows,
+/// saved once: messages of one device in one batch see each other's effects.
+struct Device {
+  std::string id;
+  std::string model;    ///< "unknown" until a check named it
+  std::string version;  ///< current_firmware_version; empty until known
+  std::string mac;      ///< as stored; empty when none
+  std::string boot_id;
+  bool on_mqtt = false;  ///< has been seen on MQTT, so offers are pushed to it
+  JsonValue metadata;    ///< admins' groups and keys; `reported` holds what the device says of itself
+  std::optional<Offer> offer;
+  std::optional<Attempt> attempt;  ///< the offer's attempt, once reported
+
+  [[nodiscard]] std::vector<std::string> groups() const {
+    const auto* groups = metadata.find("groups");
+    return groups == nullptr ? std::vector<std::string>{} : groups->strings();
+  }
+};
+
+}  // namespace ota::fleet

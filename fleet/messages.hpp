@@ -1,0 +1,80 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "fleet/attempts.hpp"
+#include "fleet/catalog.hpp"
+#include "fleet/expected.hpp"
+#include "fleet/time.hpp"
+
+namespace ota::fleet {
+
+/// A device asks for its update, registers itself and says what it runs. The hello after a boot is the same.
+struct Check {
+  std::string model;
+  std::string version;
+  std::string boot_id;        ///< empty when not sent
+  std::string mac;            ///< canonical; empty when not sent
+  std::string reported_json;  ///< a JSON object the device says of itself; empty when not sent
+};
+
+/// A device reports how its update goes.
+struct Report {
+  std::string version;  ///< firmware_version: the one being installed
+  Status status = Status::pending;
+  std::optional<int> progress_percent;  ///< 0..100
+  std::string error;
+  std::optional<std::int64_t> attempt_id;
+  std::optional<std::string> report_id;  ///< echoed in the ack, nothing else
+};
+
+/// A device's retained presence or last will.
+struct Presence {
+  bool online = false;
+};
+
+enum class Channel { rest, mqtt };
+
+/// One validated message of one device, from either world, on its way through the inbox.
+struct Message {
+  std::string device_id;
+  Channel channel = Channel::rest;
+  Time received_at{};
+  std::variant<Check, Report, Presence> body;
+};
+
+/// The offer a device is to act on. `release` and `catalog` keep each other alive.
+struct OfferAnswer {
+  std::shared_ptr<const Catalog> catalog;
+  const Release* release = nullptr;
+  std::string current_version;
+  std::int64_t attempt_id = 0;
+  std::int64_t rollout_id = 0;
+  std::int64_t revision = 0;  ///< offers.wanted_revision this answer stands for
+  bool retain = false;        ///< false once the attempt is under way: the answer is then only for the asker
+};
+
+struct NoUpdateAnswer {
+  std::string current_version;
+  std::optional<std::string> latest_version;
+  std::string reason;
+};
+
+/// A report was committed, or refused for good with a reason.
+struct ReportAnswer {
+  bool recorded = false;
+  std::string reason;
+};
+
+/// What came of a message, told after its batch was committed. An Error means nothing was recorded:
+/// `unavailable` when the database is away or the inbox is full (the device tries again), `invalid` when the
+/// row itself was refused.
+using Answer = std::variant<OfferAnswer, NoUpdateAnswer, ReportAnswer>;
+using Reply = std::function<void(const Expected<Answer>&)>;
+
+}  // namespace ota::fleet

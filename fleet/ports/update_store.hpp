@@ -1,0 +1,92 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "fleet/device.hpp"
+#include "fleet/expected.hpp"
+#include "fleet/time.hpp"
+
+namespace ota::fleet {
+
+/// What a batch knows of a device before it is loaded: the newest facts of its messages.
+struct Contact {
+  std::string device_id;
+  std::optional<std::string> model;    ///< only a check says it
+  std::optional<std::string> version;  ///< only a check says it
+  std::string boot_id;                 ///< empty: not said
+  std::string mac;                     ///< empty: not said
+  std::string reported_json;           ///< empty: not said
+  std::optional<bool> online;          ///< from presence, or true for any MQTT message
+  bool over_mqtt = false;
+  bool registers = true;  ///< false for a presence alone: it updates a known device and never makes one
+  Time seen_at{};
+};
+
+/// A row of ota_events to be; `data_json` is a JSON object or empty.
+struct Event {
+  std::string type;  ///< e.g. update_started (contract section 3)
+  std::string device_id;
+  std::string version;
+  std::int64_t rollout_id = 0;  ///< 0: none
+  std::string data_json;
+  std::string by = "bridge";
+};
+
+/// A changed attempt; inserted when its attempt_id has no row yet.
+struct AttemptChange {
+  std::string device_id;
+  Attempt attempt;
+  Time at{};
+};
+
+struct OfferChange {
+  std::string device_id;
+  Offer offer;
+  Time at{};
+};
+
+/// Everything a batch changes besides the registrations. Each device at most once per list.
+struct BatchChanges {
+  std::vector<AttemptChange> attempts;
+  std::vector<OfferChange> offers;
+  std::vector<std::pair<std::string, std::string>> versions;  ///< device id, new current_firmware_version
+  std::vector<Event> events;
+  [[nodiscard]] bool empty() const {
+    return attempts.empty() && offers.empty() && versions.empty() && events.empty();
+  }
+};
+
+/// One writer's hold on the database: one connection, one transaction at a time. Belongs to one thread.
+/// Errors: `unavailable` (reconnects on the next call), `invalid` (a row was refused: bisect), `in_doubt`
+/// (the commit's outcome is unknown; the batch may be run again because handlers are idempotent).
+class UpdateStore {
+ public:
+  virtual ~UpdateStore() = default;
+
+  /// Begins a transaction, registers `contacts` (unique ids, sorted by id) in one statement and answers their
+  /// devices in the same order, locked until the end. A presence of an unknown device answers a Device with
+  /// an empty `model`. A MAC that another device holds is not taken; the answered Device::mac is what is
+  /// stored.
+  [[nodiscard]] virtual Expected<std::vector<Device>> begin(const std::vector<Contact>& contacts) = 0;
+
+  /// Inside the transaction: the attempt with that id if it is that device's; nullopt when there is none.
+  [[nodiscard]] virtual Expected<std::optional<Attempt>> find_attempt(const std::string& device_id,
+                                                                      std::int64_t attempt_id) = 0;
+  /// Inside the transaction: the newest attempt of that version that is not final; rows of an adopted
+  /// database get an attempt_id when they are found. nullopt when there is none.
+  [[nodiscard]] virtual Expected<std::optional<Attempt>> find_open_attempt(const std::string& device_id,
+                                                                           const std::string& version) = 0;
+
+  /// A new, never used attempt id. May be called outside a transaction.
+  [[nodiscard]] virtual Expected<std::int64_t> next_attempt_id() = 0;
+
+  /// Writes the changes and commits. On an error everything of the transaction is gone.
+  [[nodiscard]] virtual Expected<void> commit(const BatchChanges& changes) = 0;
+  /// Gives the transaction up.
+  virtual void rollback() = 0;
+};
+
+}  // namespace ota::fleet
