@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <string>
 #include <string_view>
@@ -9,12 +10,13 @@
 
 namespace ota::fleet {
 
-/// A parsed JSON document without a library, for device metadata and target filters. Adapters fill it.
+/// A parsed JSON document without a library. strict_json.hpp fills it. A number is an int64 when it is whole
+/// and fits, else a finite double, so that equal numbers compare equal.
 struct JsonValue {
   using Array = std::vector<JsonValue>;
   using Object = std::map<std::string, JsonValue, std::less<>>;
 
-  std::variant<std::nullptr_t, bool, double, std::string, Array, Object> value = nullptr;
+  std::variant<std::nullptr_t, bool, std::int64_t, double, std::string, Array, Object> value = nullptr;
 
   /// The member by that key, or nullptr when this is not an object or has none.
   [[nodiscard]] const JsonValue* find(std::string_view key) const;

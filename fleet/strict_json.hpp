@@ -1,0 +1,23 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "fleet/expected.hpp"
+#include "fleet/json_value.hpp"
+
+namespace ota::fleet {
+
+/// Largest JSON text taken from outside, in bytes, and how deep it may nest.
+inline constexpr std::size_t kJsonBytesMax = 65536;
+inline constexpr int kJsonDepthMax = 16;
+
+/// Reads hostile JSON: RFC 8259 and nothing more, valid UTF-8, no duplicate keys, no NUL, no number outside
+/// of a finite double, at most kJsonBytesMax and kJsonDepthMax (tested while reading, so memory stays
+/// bounded). Errors: `malformed` or `too_large` with a sentence. Thread safe.
+[[nodiscard]] Expected<JsonValue> parse_json(std::string_view text);
+
+/// `value` as compact JSON text; the inverse of parse_json.
+[[nodiscard]] std::string to_json(const JsonValue& value);
+
+}  // namespace ota::fleet
