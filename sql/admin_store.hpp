@@ -1,0 +1,51 @@
+#pragma once
+
+#include "fleet/ports/admin_store.hpp"
+#include "sql/connection_pool.hpp"
+
+namespace ota::sql {
+
+/// The admin routes' side of firmware_releases. Thread safe; the pool must outlive it.
+class PgReleaseStore final : public fleet::ReleaseStore {
+ public:
+  explicit PgReleaseStore(ConnectionPool& pool) : pool_(pool) {}
+  [[nodiscard]] fleet::Expected<bool> add_release(const fleet::NewRelease& release) override;
+  [[nodiscard]] fleet::Expected<std::vector<fleet::ReleaseRow>> list_releases(const std::string& model,
+                                                                              int count_max) override;
+  [[nodiscard]] fleet::Expected<std::vector<fleet::ReleaseRow>> find_releases(
+      const std::string& version, const std::string& model) override;
+
+ private:
+  ConnectionPool& pool_;
+};
+
+/// The admin routes' side of rollout_configurations. Thread safe; the pool must outlive it.
+class PgRolloutStore final : public fleet::RolloutStore {
+ public:
+  explicit PgRolloutStore(ConnectionPool& pool) : pool_(pool) {}
+  [[nodiscard]] fleet::Expected<std::int64_t> create_rollout(const fleet::NewRollout& rollout) override;
+  [[nodiscard]] fleet::Expected<void> patch_rollout(std::int64_t id,
+                                                    const fleet::RolloutPatch& patch) override;
+  [[nodiscard]] fleet::Expected<void> deactivate_rollout(std::int64_t id, const std::string& by) override;
+
+ private:
+  ConnectionPool& pool_;
+};
+
+/// Lists and figures. Thread safe; the pool must outlive it.
+class PgFleetReader final : public fleet::FleetReader {
+ public:
+  explicit PgFleetReader(ConnectionPool& pool) : pool_(pool) {}
+  [[nodiscard]] fleet::Expected<std::vector<fleet::DeviceRow>> list_devices(const std::string& model,
+                                                                            int count_max) override;
+  [[nodiscard]] fleet::Expected<std::vector<fleet::UpdateRow>> list_updates(const std::string& device_id,
+                                                                            const std::string& version,
+                                                                            int count_max) override;
+  [[nodiscard]] fleet::Expected<fleet::FleetSummary> summary() override;
+  [[nodiscard]] fleet::Expected<void> ping() override;
+
+ private:
+  ConnectionPool& pool_;
+};
+
+}  // namespace ota::sql
