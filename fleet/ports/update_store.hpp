@@ -25,13 +25,13 @@ struct Contact {
   Time seen_at{};
 };
 
-/// A row of ota_events to be; `data_json` is a JSON object or empty.
+/// A row of ota_events to be; `data` is a JSON object, or null for none.
 struct Event {
   std::string type;  ///< e.g. update_started (contract section 3)
   std::string device_id;
   std::string version;
   std::int64_t rollout_id = 0;  ///< 0: none
-  std::string data_json;
+  JsonValue data;
   std::string by = "bridge";
 };
 
@@ -75,10 +75,10 @@ class UpdateStore {
   /// Inside the transaction: the attempt with that id if it is that device's; nullopt when there is none.
   [[nodiscard]] virtual Expected<std::optional<Attempt>> find_attempt(const std::string& device_id,
                                                                       std::int64_t attempt_id) = 0;
-  /// Inside the transaction: the newest attempt of that version that is not final; rows of an adopted
-  /// database get an attempt_id when they are found. nullopt when there is none.
-  [[nodiscard]] virtual Expected<std::optional<Attempt>> find_open_attempt(const std::string& device_id,
-                                                                           const std::string& version) = 0;
+  /// Inside the transaction: the newest attempt of that version, an open one before a final one; rows of an
+  /// adopted database get an attempt_id when they are found. nullopt when there is none.
+  [[nodiscard]] virtual Expected<std::optional<Attempt>> find_attempt_at(const std::string& device_id,
+                                                                         const std::string& version) = 0;
 
   /// A new, never used attempt id. May be called outside a transaction.
   [[nodiscard]] virtual Expected<std::int64_t> next_attempt_id() = 0;
