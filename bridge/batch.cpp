@@ -1,0 +1,198 @@
+#include "bridge/batch.hpp"
+
+#include <algorithm>
+#include <iterator>
+#include <map>
+#include <string_view>
+#include <utility>
+
+#include "fleet/device_flow.hpp"
+
+namespace ota::bridge {
+namespace {
+
+using fleet::ErrorKind;
+using fleet::Expected;
+
+// The newest facts of all messages of one device, in the order they came.
+void merge(fleet::Contact& contact, const fleet::Message& message) {
+  const bool is_presence = std::holds_alternative<fleet::Presence>(message.body);
+  contact.seen_at = std::max(contact.seen_at, message.received_at);
+  contact.registers = contact.registers || !is_presence;
+  if (message.channel == fleet::Channel::mqtt && !is_presence) {
+    contact.over_mqtt = true;
+    contact.online = true;
+  }
+  if (const auto* presence = std::get_if<fleet::Presence>(&message.body)) contact.online = presence->online;
+  if (const auto* check = std::get_if<fleet::Check>(&message.body)) {
+    contact.model = check->model;
+    contact.version = check->version;
+    if (!check->boot_id.empty()) contact.boot_id = check->boot_id;
+    if (!check->mac.empty()) contact.mac = check->mac;
+    if (!check->reported_json.empty()) contact.reported_json = check->reported_json;
+  }
+}
+
+// Unique and sorted by id: ON CONFLICT refuses a row twice, and unsorted parallel batches deadlock.
+std::vector<fleet::Contact> contacts_of(const std::vector<Errand>& errands) {
+  std::map<std::string_view, fleet::Contact> by_id;
+  for (const auto& errand : errands) {
+    auto [at, is_new] = by_id.try_emplace(errand.message.device_id);
+    if (is_new) {
+      at->second.device_id = errand.message.device_id;
+      at->second.registers = false;
+    }
+    merge(at->second, errand.message);
+  }
+  std::vector<fleet::Contact> contacts;
+  contacts.reserve(by_id.size());
+  for (auto& [id, contact] : by_id) contacts.push_back(std::move(contact));
+  return contacts;
+}
+
+fleet::DeviceWork& work_of(std::vector<fleet::DeviceWork>& works, const std::string& device_id) {
+  return *std::lower_bound(
+      works.begin(), works.end(), device_id,
+      [](const fleet::DeviceWork& work, const std::string& id) { return work.device.id < id; });
+}
+
+// The attempt a report is about: by its id, else the offer's, else the newest one of that version.
+Expected<fleet::ReportTarget> target_of(const fleet::DeviceWork& work, const fleet::Report& report,
+                                        fleet::UpdateStore& store) {
+  const auto& device = work.device;
+  const auto changed = [&](std::int64_t id) -> const fleet::Attempt* {
+    const auto at =
+        std::find_if(work.attempts.begin(), work.attempts.end(), [&](const auto& a) { return a.id == id; });
+    return at == work.attempts.end() ? nullptr : &*at;
+  };
+  const bool has_offer = device.offer.has_value();
+  if (report.attempt_id) {
+    if (has_offer && device.offer->attempt_id == *report.attempt_id)
+      return fleet::ReportTarget{device.attempt};
+    if (const auto* attempt = changed(*report.attempt_id)) return fleet::ReportTarget{*attempt};
+    auto found = store.find_attempt(device.id, *report.attempt_id);
+    if (!found) return tl::unexpected(found.error());
+    if (*found) return fleet::ReportTarget{std::move(*found)};
+    return fleet::fail(ErrorKind::invalid, "attempt_id " + std::to_string(*report.attempt_id) +
+                                               " is none of this device's; leave it out or use the offer's");
+  }
+  const bool offers_that = has_offer && device.offer->version == report.version;
+  if (offers_that && (device.offer->open || device.attempt)) return fleet::ReportTarget{device.attempt};
+  auto found = store.find_attempt_at(device.id, report.version);
+  if (!found) return tl::unexpected(found.error());
+  if (*found) {
+    if (const auto* attempt = changed((*found)->id)) return fleet::ReportTarget{*attempt};
+    return fleet::ReportTarget{std::move(*found)};
+  }
+  // Nothing stored, but an earlier message of this batch may have opened it.
+  const auto opened = std::find_if(work.attempts.rbegin(), work.attempts.rend(),
+                                   [&](const auto& a) { return a.version == report.version; });
+  return fleet::ReportTarget{opened == work.attempts.rend() ? std::nullopt : std::optional(*opened)};
+}
+
+// One message on its device. A refusal of the message itself is an answer; only the store's failures are
+// errors.
+Expected<fleet::Answer> apply(const fleet::Message& message, fleet::DeviceWork& work,
+                              fleet::UpdateStore& store, const fleet::FlowContext& context) {
+  if (const auto* check = std::get_if<fleet::Check>(&message.body))
+    return fleet::on_check(work, *check, context);
+  if (const auto* report = std::get_if<fleet::Report>(&message.body)) {
+    const auto target = target_of(work, *report, store);
+    if (!target && target.error().kind == ErrorKind::invalid) {
+      return fleet::Answer{fleet::ReportAnswer{false, target.error().message}};
+    }
+    if (!target) return tl::unexpected(target.error());
+    return fleet::on_report(work, *report, *target, context);
+  }
+  return fleet::Answer{fleet::ReportAnswer{true, ""}};
+}
+
+// A mac that another device holds stays with it; the refusal is worth an event each time a device says it
+// anew.
+void note_refused_mac(fleet::DeviceWork& work, const fleet::Contact& contact) {
+  if (contact.mac.empty() || contact.mac == work.device.mac || !contact.registers) return;
+  fleet::JsonValue::Object data = {{"mac_address", {contact.mac}},
+                                   {"reason", {std::string("another device has it")}}};
+  work.events.push_back({"mac_refused", work.device.id, "", 0, {std::move(data)}});
+}
+
+fleet::BatchChanges changes_of(std::vector<fleet::DeviceWork>& works, fleet::Time now) {
+  fleet::BatchChanges changes;
+  for (auto& work : works) {
+    for (auto& attempt : work.attempts) changes.attempts.push_back({work.device.id, attempt, now});
+    if (work.offer_changed) changes.offers.push_back({work.device.id, *work.device.offer, now});
+    if (work.version_changed) changes.versions.emplace_back(work.device.id, work.device.version);
+    std::move(work.events.begin(), work.events.end(), std::back_inserter(changes.events));
+  }
+  return changes;
+}
+
+struct Attempted {
+  std::vector<fleet::Answer> answers;
+  std::vector<fleet::DeviceWork> works;
+  bool events_written = false;
+};
+
+// The whole way of a batch: load, apply, commit.
+Expected<Attempted> attempt_batch(const std::vector<Errand>& errands, fleet::UpdateStore& store,
+                                  const fleet::CatalogSource& catalogs, fleet::Sha256 sha256) {
+  const auto contacts = contacts_of(errands);
+  auto devices = store.begin(contacts);
+  if (!devices) return tl::unexpected(devices.error());
+
+  Attempted attempted;
+  attempted.works.reserve(devices->size());
+  for (std::size_t i = 0; i < devices->size(); ++i) {
+    attempted.works.emplace_back().device = std::move((*devices)[i]);
+    note_refused_mac(attempted.works.back(), contacts[i]);
+  }
+  fleet::FlowContext context{catalogs.catalog(), sha256, {}, [&store] { return store.next_attempt_id(); }};
+  for (const auto& errand : errands) {
+    context.now = errand.message.received_at;
+    auto answer = apply(errand.message, work_of(attempted.works, errand.message.device_id), store, context);
+    if (!answer) {
+      store.rollback();
+      return tl::unexpected(answer.error());
+    }
+    attempted.answers.push_back(std::move(*answer));
+  }
+  const auto changes = changes_of(attempted.works, context.now);
+  attempted.events_written = !changes.events.empty();
+  if (auto committed = store.commit(changes); !committed) return tl::unexpected(committed.error());
+  return attempted;
+}
+
+void join(BatchOutcome& outcome, BatchOutcome half) {
+  std::move(half.postponed.begin(), half.postponed.end(), std::back_inserter(outcome.postponed));
+  outcome.events_written = outcome.events_written || half.events_written;
+}
+
+}  // namespace
+
+BatchOutcome run_batch(std::vector<Errand> errands, fleet::UpdateStore& store,
+                       const fleet::CatalogSource& catalogs, fleet::Sha256 sha256,
+                       const OfferChanged& offer_changed) {
+  auto attempted = attempt_batch(errands, store, catalogs, sha256);
+  if (attempted) {
+    for (const auto& work : attempted->works) {
+      if (work.offer_changed) offer_changed(work.device);
+    }
+    for (std::size_t i = 0; i < errands.size(); ++i) errands[i].reply(attempted->answers[i]);
+    return {{}, attempted->events_written};
+  }
+  const auto& error = attempted.error();
+  if (error.kind == ErrorKind::unavailable || error.kind == ErrorKind::in_doubt)
+    return {std::move(errands), false};
+  if (errands.size() == 1) {
+    errands.front().reply(tl::unexpected(error));
+    return {};
+  }
+  const auto middle = std::next(errands.begin(), static_cast<std::ptrdiff_t>(errands.size() / 2));
+  std::vector<Errand> second(std::make_move_iterator(middle), std::make_move_iterator(errands.end()));
+  errands.erase(middle, errands.end());
+  auto outcome = run_batch(std::move(errands), store, catalogs, sha256, offer_changed);
+  join(outcome, run_batch(std::move(second), store, catalogs, sha256, offer_changed));
+  return outcome;
+}
+
+}  // namespace ota::bridge

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <vector>
+
+#include "fleet/catalog.hpp"
+#include "fleet/messages.hpp"
+#include "fleet/ports/front_desk.hpp"
+#include "fleet/ports/update_store.hpp"
+
+namespace ota::bridge {
+
+/// A device's message with whom to tell the outcome.
+struct Errand {
+  fleet::Message message;
+  fleet::Reply reply;
+};
+
+struct BatchOutcome {
+  /// Errands whose batch failed because the database is away; nothing of them was recorded.
+  std::vector<Errand> postponed;
+  bool events_written = false;
+};
+
+/// Tells the publisher what must stand on the broker, after the commit and before the replies.
+using OfferChanged = std::function<void(const fleet::Device& device)>;
+
+/// Runs errands through one transaction: register and load their devices, apply each message in order,
+/// commit, then reply. A row the database refuses never fails its neighbours: the batch is halved until it
+/// stands alone.
+[[nodiscard]] BatchOutcome run_batch(std::vector<Errand> errands, fleet::UpdateStore& store,
+                                     const fleet::CatalogSource& catalogs, fleet::Sha256 sha256,
+                                     const OfferChanged& offer_changed);
+
+}  // namespace ota::bridge

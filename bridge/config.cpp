@@ -1,0 +1,145 @@
+#include "bridge/config.hpp"
+
+#include <charconv>
+#include <limits>
+
+#include "fleet/ids.hpp"
+#include "topics/names.hpp"
+
+namespace ota::bridge {
+namespace {
+
+using fleet::ErrorKind;
+using fleet::Expected;
+using Set = Expected<void> (*)(Config&, const std::string&);
+
+Expected<std::int64_t> whole_number(const std::string& text, std::int64_t least, std::int64_t most) {
+  std::int64_t number = 0;
+  const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (problem != std::errc{} || end != text.data() + text.size() || number < least || number > most) {
+    return fleet::fail(ErrorKind::invalid, "'" + fleet::printable(text) + "' is not a whole number from " +
+                                               std::to_string(least) + " to " + std::to_string(most));
+  }
+  return number;
+}
+
+template <std::string Config::*Field>
+Expected<void> text(Config& config, const std::string& value) {
+  config.*Field = value;
+  return {};
+}
+
+template <int Config::*Field, int Least, int Most>
+Expected<void> number(Config& config, const std::string& value) {
+  return whole_number(value, Least, Most).map([&](std::int64_t n) { config.*Field = static_cast<int>(n); });
+}
+
+Expected<void> upload_limit(Config& config, const std::string& value) {
+  constexpr std::int64_t kMost = std::int64_t{1} << 32;
+  return whole_number(value, 1024, kMost).map([&](std::int64_t n) { config.upload_bytes_max = n; });
+}
+
+Expected<void> public_url(Config& config, const std::string& value) {
+  const bool is_url = value.empty() || value.rfind("http://", 0) == 0 || value.rfind("https://", 0) == 0;
+  constexpr std::size_t kUrlBytesMax = 256;  // an offer has to fit into a device's 1024 bytes
+  if (!is_url || value.size() > kUrlBytesMax) {
+    return fleet::fail(
+        ErrorKind::invalid,
+        "'" + fleet::printable(value) + "' must be http:// or https:// with a host, at most 256 characters");
+  }
+  config.public_url = value;
+  while (!config.public_url.empty() && config.public_url.back() == '/') config.public_url.pop_back();
+  return {};
+}
+
+Expected<void> mqtt_url(Config& config, const std::string& value) {
+  if (value != "off" && value.rfind("mqtt://", 0) != 0 && value.rfind("mqtts://", 0) != 0) {
+    return fleet::fail(ErrorKind::invalid, "'" + fleet::printable(value) +
+                                               "' must be mqtt://host:port, mqtts://host:port or off");
+  }
+  config.mqtt_url = value;
+  return {};
+}
+
+Expected<void> mqtt_root(Config& config, const std::string& value) {
+  return topics::Names::make(value).map([&](const topics::Names&) { config.mqtt_root = value; });
+}
+
+template <std::string Config::*Field, bool MayBeEmpty>
+Expected<void> name(Config& config, const std::string& value) {
+  if (MayBeEmpty && value.empty()) return {};
+  return fleet::parse_id("the name", value).map([&](const std::string& id) { config.*Field = id; });
+}
+
+Expected<void> log_level(Config& config, const std::string& value) {
+  for (const char* level : {"trace", "debug", "info", "warn", "error"}) {
+    if (value == level) {
+      config.log_level = value;
+      return {};
+    }
+  }
+  return fleet::fail(ErrorKind::invalid,
+                     "'" + fleet::printable(value) + "' must be trace, debug, info, warn or error");
+}
+
+struct Row {
+  const char* name;
+  const char* fallback;
+  Set set;
+  const char* help;
+};
+
+constexpr Row kRows[] = {
+    {"HOST", "0.0.0.0", text<&Config::host>, "address the HTTP server listens on"},
+    {"PORT", "8080", number<&Config::port, 0, 65535>, "port of the HTTP server; 0 takes a free one"},
+    {"API_KEY", "", text<&Config::api_key>,
+     "key of the admin routes (X-API-Key); without it they answer 503"},
+    {"FIRMWARE_STORAGE_PATH", "/firmware", text<&Config::storage_path>, "folder of the firmware images"},
+    {"PUBLIC_URL", "", public_url,
+     "what devices reach the HTTP server by; makes download_url in MQTT offers absolute"},
+    {"UPLOAD_BYTES_MAX", "67108864", upload_limit, "largest firmware image in bytes"},
+    {"HTTP_THREADS", "512", number<&Config::http_threads, 8, 4096>, "most connections served at once"},
+    {"MQTT_URL", "mqtt://127.0.0.1:1883", mqtt_url,
+     "the broker: mqtt://host:port, mqtts://host:port, or off"},
+    {"MQTT_USERNAME", "", text<&Config::mqtt_username>, "user on the broker's internal listener"},
+    {"MQTT_PASSWORD", "", text<&Config::mqtt_password>, "its password"},
+    {"MQTT_CA", "", text<&Config::mqtt_ca>, "certificate file the broker is verified against (mqtts)"},
+    {"MQTT_CERT", "", text<&Config::mqtt_cert>, "client certificate file (mqtts)"},
+    {"MQTT_KEY", "", text<&Config::mqtt_key>, "its key file"},
+    {"MQTT_ROOT", "ota/v1", mqtt_root, "first levels of every topic"},
+    {"MQTT_SHARED_GROUP", "", name<&Config::mqtt_shared_group, true>,
+     "name of a shared subscription, so that several bridges work side by side"},
+    {"REPLICA", "bridge", name<&Config::replica, false>,
+     "name of this bridge on its service topic and to the broker"},
+    {"DB_WRITERS", "2", number<&Config::db_writers, 1, 16>, "connections that write device messages"},
+    {"PUSH_PER_SECOND", "0", number<&Config::push_per_second, 0, 1000000>,
+     "most offers pushed per second; 0: as fast as the broker acknowledges"},
+    {"LOG_LEVEL", "info", log_level, "trace, debug, info, warn or error"},
+};
+
+}  // namespace
+
+std::vector<ConfigVariable> config_variables() {
+  std::vector<ConfigVariable> variables;
+  for (const auto& row : kRows) variables.push_back({row.name, row.fallback, row.help});
+  return variables;
+}
+
+Expected<Config> read_config(const std::function<std::string(const std::string&)>& get) {
+  Config config;
+  std::string problems;
+  for (const auto& row : kRows) {
+    const auto value = get(row.name);
+    if (const auto done = row.set(config, value.empty() ? row.fallback : value); !done) {
+      problems += (problems.empty() ? "" : "\n") + std::string(row.name) + ": " + done.error().message;
+    }
+  }
+  if (config.mqtt_cert.empty() != config.mqtt_key.empty()) {
+    problems += (problems.empty() ? "" : "\n") +
+                std::string("MQTT_CERT and MQTT_KEY go together; one of them is missing");
+  }
+  if (!problems.empty()) return fleet::fail(ErrorKind::invalid, problems);
+  return config;
+}
+
+}  // namespace ota::bridge

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <iosfwd>
+#include <string>
+#include <vector>
+
+#include "fleet/expected.hpp"
+
+namespace ota::bridge {
+
+/// Every setting of the bridge, validated once at start. The table of variables is in config.cpp.
+struct Config {
+  std::string host;
+  int port = 0;
+  std::string api_key;  ///< empty: admin routes answer 503
+  std::string storage_path;
+  std::string public_url;  ///< no trailing slash; empty: relative download URLs
+  std::int64_t upload_bytes_max = 0;
+  int http_threads = 0;
+
+  std::string mqtt_url;  ///< mqtt://host:port or mqtts://host:port; "off" runs REST alone
+  std::string mqtt_username;
+  std::string mqtt_password;
+  std::string mqtt_ca;
+  std::string mqtt_cert;
+  std::string mqtt_key;
+  std::string mqtt_root;
+  std::string mqtt_shared_group;  ///< empty: alone, with a durable session
+  std::string replica;
+
+  int db_writers = 0;
+  int push_per_second = 0;  ///< 0: as fast as the broker acknowledges
+  std::string log_level;
+};
+
+/// One documented environment variable; `help` is a sentence for --help and the README.
+struct ConfigVariable {
+  std::string name;
+  std::string fallback;
+  std::string help;
+};
+
+/// All variables of our own; libpq's PG* come on top.
+[[nodiscard]] std::vector<ConfigVariable> config_variables();
+
+/// Reads and tests all variables through `get` (empty: not set). `invalid` with a sentence per bad value, all
+/// of them.
+[[nodiscard]] fleet::Expected<Config> read_config(const std::function<std::string(const std::string&)>& get);
+
+}  // namespace ota::bridge
