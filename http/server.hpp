@@ -1,0 +1,76 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "fleet/expected.hpp"
+#include "fleet/ports/admin_store.hpp"
+#include "fleet/ports/blobs.hpp"
+#include "fleet/ports/front_desk.hpp"
+
+namespace ota::http {
+
+/// The limits of the REST server. Every one has a defined outcome when it is reached; see each.
+struct ServerOptions {
+  std::string host = "0.0.0.0";
+  int port = 8080;      ///< 0: any free one
+  std::string api_key;  ///< empty: admin routes answer 503 "API key not configured"
+  std::string version;  ///< of this service, told on /health
+
+  int threads_max = 512;    ///< connections served at a time
+  int queue_max = 1024;     ///< accepted connections that wait for a thread; beyond it they are closed
+  int downloads_max = 400;  ///< images sent at a time; beyond it 503 with Retry-After
+  std::int64_t upload_bytes_max = 64 * 1024 * 1024;  ///< beyond it 413
+
+  std::chrono::seconds keep_alive{5};        ///< an idle connection is closed after it
+  std::chrono::seconds io_timeout{5};        ///< one read or write that does not move
+  std::chrono::seconds answer_timeout{10};   ///< wait for a device message's commit; beyond it 503
+  std::chrono::seconds request_timeout{20};  ///< for a request's header and JSON body to arrive as a whole
+  std::int64_t bytes_per_second_min = 256;   ///< slower transfers are cut; 0: never
+  std::chrono::seconds rate_window{60};      ///< over which that rate is measured
+};
+
+/// What only the bridge's main knows of its health.
+struct HealthDetails {
+  bool mqtt_connected = false;
+};
+
+/// What the server calls. All are thread safe and outlive it.
+struct Ports {
+  fleet::FrontDesk& front_desk;
+  fleet::CatalogSource& catalog;
+  fleet::ReleaseStore& releases;
+  fleet::RolloutStore& rollouts;
+  fleet::FleetReader& fleet;
+  fleet::Blobs& blobs;
+  std::function<HealthDetails()> health;
+  std::function<std::string()> prometheus = {};  ///< more lines of text exposition; may be empty
+};
+
+/// The REST service of contract section 1.
+class Server {
+ public:
+  Server(ServerOptions options, Ports ports);
+  ~Server();  ///< stops it
+
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  /// Binds, then serves on threads of its own; answers the bound port. `unavailable` when the address cannot
+  /// be bound. Call once.
+  [[nodiscard]] fleet::Expected<int> start();
+
+  /// Takes no more connections, lets requests under way come to their end (a download at most for a short
+  /// while, then it is cut) and joins every thread. May be called twice.
+  void stop();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace ota::http
