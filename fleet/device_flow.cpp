@@ -196,10 +196,11 @@ Expected<Answer> on_report(DeviceWork& work, const Report& report, const ReportT
                                          !is_repetition(device, *target.attempt, report));
   Attempt attempt;
   if (opens) {
-    const bool offered =
-        device.offer && device.offer->open && !device.attempt &&
-        (report.attempt_id ? *report.attempt_id == device.offer->attempt_id
-                           : compare_versions(device.offer->version, report.version) == Order::same);
+    // A report naming the offer's attempt is filed there even when the offer was withdrawn meanwhile.
+    const bool names_offer = device.offer && report.attempt_id == device.offer->attempt_id;
+    const bool fits_offer = device.offer && device.offer->open && !report.attempt_id &&
+                            compare_versions(device.offer->version, report.version) == Order::same;
+    const bool offered = (names_offer || fits_offer) && !device.attempt;
     const auto id = offered ? Expected<std::int64_t>(device.offer->attempt_id) : context.next_attempt_id();
     if (!id) return tl::unexpected(id.error());
     attempt.id = *id;

@@ -1,0 +1,99 @@
+#include "bridge/device_desk.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include "topics/payloads.hpp"
+
+namespace ota::bridge {
+namespace {
+
+using topics::DeviceTopic;
+
+}  // namespace
+
+void DeviceDesk::take(const topics::ParsedTopic& topic, const Incoming& incoming) {
+  const bool moves_something = topic.kind == DeviceTopic::check || topic.kind == DeviceTopic::status;
+  if (incoming.retained && moves_something) {
+    // A retained request would be repeated by the broker for ever; it is dropped, counted and cleared.
+    ports_.refusals->count("retained request", incoming.topic);
+    if (!incoming.payload.empty()) ports_.link->publish(incoming.topic, "", true);
+    return;
+  }
+  if (incoming.payload.empty()) return;  // the echo of a clearing
+  switch (topic.kind) {
+    case DeviceTopic::check:
+      return take_check(topic.device_id, incoming.payload);
+    case DeviceTopic::status:
+      return take_report(topic.device_id, incoming.payload);
+    case DeviceTopic::presence:
+      return take_presence(topic.device_id, incoming.payload);
+    case DeviceTopic::offer:
+    case DeviceTopic::ack:
+      return;  // ours to write
+  }
+}
+
+void DeviceDesk::take_check(const std::string& device_id, const std::string& payload) {
+  auto check = topics::decode_check(payload);
+  const auto offer_topic = ports_.names->device(device_id, DeviceTopic::offer);
+  if (!check) {
+    refuse(device_id, "check", check.error());
+    ports_.link->publish(offer_topic, topics::encode_refusal(check.error().message), false);
+    return;
+  }
+  ports_.inbox->submit({device_id, fleet::Channel::mqtt, ports_.now(), std::move(*check)},
+                       [this, device_id, offer_topic](const fleet::Expected<fleet::Answer>& answer) {
+                         if (!answer) return refuse(device_id, "check", answer.error());
+                         if (const auto* offer = std::get_if<fleet::OfferAnswer>(&*answer)) {
+                           ports_.publisher->answer(device_id, *offer);
+                         } else if (const auto* none = std::get_if<fleet::NoUpdateAnswer>(&*answer)) {
+                           SPDLOG_DEBUG("{}: no update: {}", device_id, none->reason);
+                           ports_.link->publish(offer_topic, topics::encode_no_update(*none), false);
+                         }
+                       });
+}
+
+void DeviceDesk::take_report(const std::string& device_id, const std::string& payload) {
+  auto report = topics::decode_report(payload, device_id);
+  if (!report) {
+    refuse(device_id, "status", report.error());
+    if (const auto report_id = topics::salvage_report_id(payload)) {
+      send_ack(device_id, *report_id, false, report.error().message);
+    }
+    return;
+  }
+  const auto report_id = report->report_id;
+  ports_.inbox->submit({device_id, fleet::Channel::mqtt, ports_.now(), std::move(*report)},
+                       [this, device_id, report_id](const fleet::Expected<fleet::Answer>& answer) {
+                         // Without a commit there is no word at all, unless the row itself was refused for
+                         // good.
+                         if (!answer && answer.error().kind != fleet::ErrorKind::invalid) {
+                           return refuse(device_id, "status", answer.error());
+                         }
+                         if (!report_id) return;
+                         if (!answer) return send_ack(device_id, *report_id, false, answer.error().message);
+                         const auto* told = std::get_if<fleet::ReportAnswer>(&*answer);
+                         if (told != nullptr) send_ack(device_id, *report_id, told->recorded, told->reason);
+                       });
+}
+
+void DeviceDesk::take_presence(const std::string& device_id, const std::string& payload) {
+  const auto presence = topics::decode_presence(payload);
+  if (!presence) return refuse(device_id, "presence", presence.error());
+  ports_.inbox->submit({device_id, fleet::Channel::mqtt, ports_.now(), *presence},
+                       [this, device_id](const fleet::Expected<fleet::Answer>& answer) {
+                         if (!answer) refuse(device_id, "presence", answer.error());
+                       });
+}
+
+void DeviceDesk::refuse(const std::string& device_id, const char* kind, const fleet::Error& error) {
+  ports_.refusals->count(kind, device_id + ": " + error.message);
+}
+
+void DeviceDesk::send_ack(const std::string& device_id, const std::string& report_id, bool recorded,
+                          const std::string& reason) {
+  ports_.link->publish(ports_.names->device(device_id, DeviceTopic::ack),
+                       topics::encode_ack(report_id, recorded, reason), false);
+}
+
+}  // namespace ota::bridge

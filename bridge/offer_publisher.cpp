@@ -1,0 +1,122 @@
+#include "bridge/offer_publisher.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <chrono>
+#include <map>
+
+#include "fleet/device_flow.hpp"
+#include "topics/payloads.hpp"
+
+namespace ota::bridge {
+namespace {
+
+using namespace std::chrono_literals;
+
+// Acknowledgements gather this long before one statement notes them; a crash within it only repeats
+// publications.
+constexpr auto kNotePause = 100ms;
+constexpr std::size_t kNoteMax = 2000;
+// Beyond it the oldest are forgotten: those offers stay due and are published once more.
+constexpr std::size_t kAcknowledgedMax = 100000;
+constexpr std::size_t kSentMax = 5000;
+
+}  // namespace
+
+OfferPublisher::OfferPublisher(Ports ports) : ports_(std::move(ports)) {}
+OfferPublisher::~OfferPublisher() {
+  stop();
+}
+
+void OfferPublisher::start() {
+  noter_ = std::thread([this] { note_published(); });
+}
+
+void OfferPublisher::stop() {
+  if (!noter_.joinable()) return;
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  noter_.join();
+}
+
+void OfferPublisher::publish(const fleet::Device& device) {
+  if (!device.on_mqtt || !device.offer) return;
+  const auto offer = fleet::offer_answer(device, ports_.catalogs->catalog());
+  const bool stands = device.offer->is_standing();
+  if (stands && !offer) return;  // its release is newer than our catalog or just withdrawn: due again shortly
+  send(device.id, stands ? topics::encode_offer(*offer, ports_.public_url) : std::string{}, true,
+       device.offer->wanted_revision);
+}
+
+void OfferPublisher::answer(const std::string& device_id, const fleet::OfferAnswer& offer) {
+  send(device_id, topics::encode_offer(offer, ports_.public_url), offer.retain,
+       offer.retain ? offer.revision : 0);
+}
+
+void OfferPublisher::clear(const std::string& device_id) {
+  send(device_id, {}, true, 0);
+}
+
+bool OfferPublisher::is_overtaken(const std::string& device_id, std::int64_t revision, bool stands) {
+  const std::lock_guard lock(mutex_);
+  for (const auto& generation : sent_) {
+    const auto last = generation.find(device_id);
+    if (last == generation.end()) continue;
+    // A clearing without a revision is about something the database does not know; a standing offer of ours
+    // is newer.
+    if (revision == 0 ? last->second.stands : last->second.revision > revision) return true;
+  }
+  if (revision == 0) return false;
+  if (sent_[0].size() >= kSentMax) {
+    sent_[1] = std::move(sent_[0]);
+    sent_[0].clear();
+  }
+  sent_[0][device_id] = {revision, stands};
+  return false;
+}
+
+void OfferPublisher::send(const std::string& device_id, std::string payload, bool retain,
+                          std::int64_t revision) {
+  if (retain && is_overtaken(device_id, revision, !payload.empty())) return;
+  ports_.link->publish(ports_.names->device(device_id, topics::DeviceTopic::offer), std::move(payload),
+                       retain, [this, device_id, revision](bool acknowledged) {
+                         if (!acknowledged || revision == 0) return;
+                         const std::lock_guard lock(mutex_);
+                         if (acknowledged_.size() < kAcknowledgedMax)
+                           acknowledged_.push_back({device_id, revision});
+                       });
+}
+
+void OfferPublisher::note_published() {
+  while (true) {
+    std::vector<fleet::PublishedOffer> batch;
+    {
+      std::unique_lock lock(mutex_);
+      changed_.wait_for(lock, kNotePause, [this] { return stopping_; });
+      if (acknowledged_.empty() && stopping_) return;
+      const auto count = static_cast<std::ptrdiff_t>(std::min(acknowledged_.size(), kNoteMax));
+      batch.assign(acknowledged_.begin(), acknowledged_.begin() + count);
+      acknowledged_.erase(acknowledged_.begin(), acknowledged_.begin() + count);
+    }
+    if (batch.empty()) continue;
+    // Unique and sorted by device, the highest revision counts: the statement's rows are locked in that
+    // order.
+    std::map<std::string, std::int64_t> newest;
+    for (auto& published : batch) {
+      auto& revision = newest[std::move(published.device_id)];
+      revision = std::max(revision, published.revision);
+    }
+    batch.clear();
+    for (const auto& [device_id, revision] : newest) batch.push_back({device_id, revision});
+    if (const auto marked = ports_.marks->mark_published(batch); !marked) {
+      spdlog::debug("offers: cannot note {} publications, they will be repeated: {}", batch.size(),
+                    marked.error().message);
+    }
+  }
+}
+
+}  // namespace ota::bridge

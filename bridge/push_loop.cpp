@@ -1,0 +1,231 @@
+#include "bridge/push_loop.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <chrono>
+#include <utility>
+
+#include "fleet/decide.hpp"
+#include "fleet/device_flow.hpp"
+
+namespace ota::bridge {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr int kPageMax = 500;
+// Pushing waits while so many publications are unacknowledged, so that answers to checks do not queue behind
+// a push.
+constexpr std::size_t kBacklogMax = 1000;
+constexpr auto kTick = 1s;
+// An answer's own publication has this long to be acknowledged and noted before it counts as lost.
+constexpr auto kDueAfter = 5s;
+constexpr std::size_t kSeenMax = 200000;
+constexpr auto kReadingMax = 60s;
+
+}  // namespace
+
+PushLoop::PushLoop(Ports ports) : ports_(std::move(ports)) {}
+PushLoop::~PushLoop() {
+  stop();
+}
+
+void PushLoop::start() {
+  thread_ = std::thread([this] { run(); });
+}
+
+void PushLoop::stop() {
+  stopping_ = true;
+  changed_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+void PushLoop::wake() {
+  {
+    const std::lock_guard lock(mutex_);
+    woken_ = true;
+  }
+  changed_.notify_all();
+}
+
+void PushLoop::reconcile() {
+  {
+    const std::lock_guard lock(mutex_);
+    reconcile_due_ = true;
+  }
+  changed_.notify_all();
+}
+
+void PushLoop::saw_retained(const std::string& device_id, std::int64_t attempt_id) {
+  const std::lock_guard lock(mutex_);
+  // Beyond the bound an offer counts as missing and is published once more, which does no harm.
+  if (seen_.size() < kSeenMax) seen_.push_back({device_id, attempt_id});
+}
+
+void PushLoop::saw_all_retained() {
+  {
+    const std::lock_guard lock(mutex_);
+    all_seen_ = true;
+  }
+  changed_.notify_all();
+}
+
+void PushLoop::run() {
+  bool led = false;
+  while (!stopping_) {
+    bool reconcile_due = false;
+    {
+      std::unique_lock lock(mutex_);
+      changed_.wait_for(lock, kTick, [this] { return stopping_ || woken_ || reconcile_due_; });
+      woken_ = false;
+      reconcile_due = reconcile_due_;
+    }
+    const bool leads = ports_.leads();
+    if (stopping_ || !leads) {
+      led = false;
+      const std::lock_guard lock(mutex_);
+      reconcile_due_ = false;  // taking the lead reconciles anyway
+      continue;
+    }
+    if ((reconcile_due || !led) && ports_.link->is_connected()) {
+      {
+        const std::lock_guard lock(mutex_);
+        reconcile_due_ = false;
+      }
+      led = read_retained();
+      if (led) compare_with_truth();
+    }
+    const auto requests = ports_.store->open_requests();
+    if (!requests) continue;
+    if (!requests->empty() && ports_.refresh_catalog()) {
+      for (const auto& request : *requests) push_model(request);
+    }
+    publish_due();
+  }
+}
+
+void PushLoop::push_model(const fleet::PushRequest& request) {
+  std::string after;
+  while (push_page(request.model, after)) {
+    if (stopping_ || !ports_.leads()) return;
+  }
+  if (after != "\x7f") return;
+  if (const auto done = ports_.store->finish_request(request); !done) {
+    spdlog::warn("push: {} is worked out but not noted, it will be repeated: {}", request.model,
+                 done.error().message);
+  }
+}
+
+// One page: load, decide, save, and only then publish. Answers whether there is another; `after` becomes
+// "\x7f", above every id, when the end was reached.
+bool PushLoop::push_page(const std::string& model, std::string& after) {
+  const auto devices = ports_.store->load_page(model, after, kPageMax);
+  if (!devices) {
+    spdlog::warn("push: cannot load devices of {}: {}", model, devices.error().message);
+    return false;
+  }
+  const fleet::FlowContext context{ports_.catalogs->catalog(), ports_.sha256, ports_.now(),
+                                   [this] { return ports_.store->next_attempt_id(); }};
+  std::vector<fleet::OfferChange> changes;
+  std::vector<fleet::Device> changed;
+  for (const auto& device : *devices) {
+    fleet::DeviceWork work;
+    work.device = device;
+    const auto settled =
+        fleet::settle_offer(work, fleet::decide(device, *context.catalog, ports_.sha256), context);
+    if (!settled || !work.offer_changed) continue;
+    changes.push_back({device.id, *work.device.offer, context.now});
+    changed.push_back(std::move(work.device));
+  }
+  if (const auto saved = ports_.store->save_page(changes); !saved) {
+    spdlog::warn("push: cannot save offers of {}: {}", model, saved.error().message);
+    return false;
+  }
+  for (const auto& device : changed) ports_.publisher->publish(device);
+  if (!changed.empty()) spdlog::debug("push: {} offers of {} changed", changed.size(), model);
+  pace(changed.size());
+  const bool is_last = devices->size() < static_cast<std::size_t>(kPageMax);
+  after = is_last ? std::string("\x7f") : devices->back().id;
+  return !is_last;
+}
+
+void PushLoop::publish_due() {
+  if (!ports_.link->is_connected()) return;
+  std::string after;
+  while (!stopping_) {
+    const auto due = ports_.store->unpublished(ports_.now() - kDueAfter, after, kPageMax);
+    if (!due || due->empty()) return;
+    for (const auto& wanted : *due) {
+      fleet::Device device;
+      device.id = wanted.device_id;
+      device.version = wanted.device_version;
+      device.on_mqtt = true;
+      device.offer = wanted.offer;
+      ports_.publisher->publish(device);
+    }
+    spdlog::info("push: {} offers were due and are published again", due->size());
+    pace(due->size());
+    after = due->back().device_id;
+    if (due->size() < static_cast<std::size_t>(kPageMax)) return;
+  }
+}
+
+// Subscribing makes the broker deliver every retained offer; the marker comes back after the last of them.
+bool PushLoop::read_retained() {
+  {
+    const std::lock_guard lock(mutex_);
+    seen_.clear();
+    all_seen_ = false;
+  }
+  if (!ports_.reconcile->begin_reading()) return false;
+  const auto filter = ports_.names->every_device(topics::DeviceTopic::offer);
+  if (!ports_.link->subscribe({filter, true})) return false;
+  ports_.send_marker();
+
+  const auto deadline = std::chrono::steady_clock::now() + kReadingMax;
+  bool complete = false;
+  while (!complete && !stopping_ && ports_.link->is_connected() &&
+         std::chrono::steady_clock::now() < deadline) {
+    std::vector<fleet::RetainedOffer> seen;
+    {
+      std::unique_lock lock(mutex_);
+      changed_.wait_for(lock, 100ms, [this] { return stopping_ || all_seen_; });
+      complete = all_seen_;
+      seen.swap(seen_);
+    }
+    if (!seen.empty() && !ports_.reconcile->add_seen(seen)) break;
+  }
+  ports_.link->unsubscribe(filter);
+  if (!complete)
+    spdlog::warn("push: the broker's retained offers could not be read to the end; trying again");
+  return complete;
+}
+
+void PushLoop::compare_with_truth() {
+  const auto missing = ports_.reconcile->mark_missing();
+  if (!missing) return reconcile();
+  std::size_t cleared = 0;
+  std::string after;
+  while (!stopping_) {
+    const auto stale = ports_.reconcile->stale(after, kPageMax);
+    if (!stale) return reconcile();
+    for (const auto& device_id : *stale) ports_.publisher->clear(device_id);
+    cleared += stale->size();
+    pace(stale->size());
+    if (stale->size() < static_cast<std::size_t>(kPageMax)) break;
+    after = stale->back();
+  }
+  spdlog::info("push: broker compared with the database: {} offers missing, {} cleared", *missing, cleared);
+}
+
+void PushLoop::pace(std::size_t published) {
+  if (ports_.per_second_max > 0 && published > 0) {
+    const auto pause =
+        std::chrono::milliseconds(1000 * published / static_cast<std::size_t>(ports_.per_second_max));
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, pause, [this] { return stopping_.load(); });
+  }
+  while (!stopping_ && ports_.link->backlog() > kBacklogMax) std::this_thread::sleep_for(2ms);
+}
+
+}  // namespace ota::bridge

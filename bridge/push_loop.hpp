@@ -1,0 +1,77 @@
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "bridge/mqtt_link.hpp"
+#include "bridge/offer_publisher.hpp"
+#include "fleet/ports/front_desk.hpp"
+#include "fleet/ports/push_store.hpp"
+#include "topics/names.hpp"
+
+namespace ota::bridge {
+
+/// The leader's side of the offers table: works out the offers of a model's devices after its releases or
+/// rollouts changed, publishes what a crash or a lost connection left due, and reconciles the broker after a
+/// connect.
+class PushLoop {
+ public:
+  struct Ports {
+    std::unique_ptr<fleet::PushStore> store;
+    std::unique_ptr<fleet::ReconcileStore> reconcile;
+    const fleet::CatalogSource* catalogs = nullptr;
+    fleet::Sha256 sha256 = nullptr;
+    OfferPublisher* publisher = nullptr;
+    MqttLink* link = nullptr;
+    /// Makes the catalog at least as new as the requests just read; false: try again later.
+    std::function<bool()> refresh_catalog;
+    const topics::Names* names = nullptr;
+    /// Publishes something on a topic this link hears, which comes back after all retained offers.
+    std::function<void()> send_marker;
+    std::function<bool()> leads;
+    std::function<fleet::Time()> now;
+    int per_second_max = 0;  ///< 0: as fast as the broker acknowledges
+  };
+
+  explicit PushLoop(Ports ports);
+  ~PushLoop();
+  void start();
+  void stop();
+
+  /// The catalog changed: open requests are looked at soon. Thread safe.
+  void wake();
+  /// The broker is (again) there, or this process became the leader: compare its retained offers with the
+  /// truth. Thread safe.
+  void reconcile();
+  /// A retained offer as the broker delivers it, and the sign that all of them have been delivered. On the
+  /// library's receive thread; neither blocks.
+  void saw_retained(const std::string& device_id, std::int64_t attempt_id);
+  void saw_all_retained();
+
+ private:
+  void run();
+  void push_model(const fleet::PushRequest& request);
+  bool push_page(const std::string& model, std::string& after);
+  void publish_due();
+  bool read_retained();
+  void compare_with_truth();
+  void pace(std::size_t published);
+
+  Ports ports_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool woken_ = false;
+  bool reconcile_due_ = false;
+  bool all_seen_ = false;
+  std::vector<fleet::RetainedOffer> seen_;
+  std::atomic<bool> stopping_{false};
+  std::thread thread_;
+};
+
+}  // namespace ota::bridge
