@@ -138,6 +138,11 @@ Expected<Config> read_config(const std::function<std::string(const std::string&)
     problems += (problems.empty() ? "" : "\n") +
                 std::string("MQTT_CERT and MQTT_KEY go together; one of them is missing");
   }
+  if (!config.mqtt_shared_group.empty() && get("REPLICA").empty()) {
+    problems +=
+        (problems.empty() ? "" : "\n") +
+        std::string("REPLICA: bridges that share a subscription need a name each; give every one its own");
+  }
   if (!problems.empty()) return fleet::fail(ErrorKind::invalid, problems);
   return config;
 }

@@ -1,0 +1,71 @@
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+
+#include "bridge/catalog_cache.hpp"
+#include "bridge/config.hpp"
+#include "bridge/device_desk.hpp"
+#include "bridge/leadership.hpp"
+#include "bridge/monitor_loop.hpp"
+#include "bridge/mqtt_link.hpp"
+#include "bridge/offer_publisher.hpp"
+#include "bridge/push_loop.hpp"
+#include "bridge/refusals.hpp"
+#include "fleet/ports/admin_store.hpp"
+#include "topics/names.hpp"
+
+namespace ota::bridge {
+
+/// Everything of the bridge that has to do with the broker: the link and its subscriptions, the device desk,
+/// the offers' publisher, and the leader's loops.
+class BrokerSide {
+ public:
+  struct Ports {
+    fleet::FrontDesk* inbox = nullptr;
+    CatalogCache* catalogs = nullptr;
+    fleet::FleetReader* reader = nullptr;
+    Refusals* refusals = nullptr;
+    std::unique_ptr<fleet::PushStore> marks;
+    std::unique_ptr<fleet::PushStore> push;
+    std::unique_ptr<fleet::ReconcileStore> reconcile;
+    std::unique_ptr<fleet::MonitorStore> monitor;
+    std::unique_ptr<fleet::LeaderLock> leader;
+    std::function<fleet::Time()> now;
+    fleet::Sha256 sha256 = nullptr;
+  };
+
+  BrokerSide(const Config& config, topics::Names names, Ports ports);
+
+  void start();
+  /// No more pushing; answers still go out.
+  void stop_leading();
+  /// After the inbox has ended: the last answers go out, the service topic says offline.
+  void stop();
+
+  [[nodiscard]] bool is_connected() const { return link_.is_connected(); }
+  void publish_offer(const fleet::Device& device) { publisher_.publish(device); }
+  void catalog_changed();
+  void events_written() { monitor_.wake(); }
+
+ private:
+  bool subscribe();
+  void announce();
+  void take(const Incoming& incoming);
+  void watch_drops(const std::string& payload);
+
+  const std::string replica_;
+  const std::string share_prefix_;
+  const topics::Names names_;
+  Refusals* refusals_;
+  MqttLink link_;
+  OfferPublisher publisher_;
+  DeviceDesk desk_;
+  PushLoop push_;
+  MonitorLoop monitor_;
+  Leadership leadership_;
+  std::string drops_;  // receive thread only
+};
+
+}  // namespace ota::bridge
