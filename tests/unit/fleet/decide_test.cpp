@@ -1,0 +1,125 @@
+#include "fleet/decide.hpp"
+
+#include <gtest/gtest.h>
+
+#include "tests/support/fleet_builders.hpp"
+
+namespace ota::fleet {
+namespace {
+
+using tests::device;
+using tests::release;
+using tests::rollout;
+using tests::test_sha256;
+
+Decision decide_for(const Device& one, const Catalog& catalog) {
+  return decide(one, catalog, test_sha256);
+}
+
+std::string version_offered(const Decision& decision) {
+  const auto* update = std::get_if<Update>(&decision);
+  return update == nullptr ? "none" : update->release->version;
+}
+
+Reason reason_of(const Decision& decision) {
+  return std::get<NoUpdate>(decision).reason;
+}
+
+Rollout canary(std::int64_t id, std::string version, int percentage) {
+  auto made = rollout(id, std::move(version));
+  made.target.type = TargetType::canary;
+  made.target.percentage = percentage;
+  return made;
+}
+
+TEST(Decide, SaysWhyThereIsNothing) {
+  const Catalog none({release(1, "1.1.0")}, {});
+  EXPECT_EQ(reason_of(decide_for(device("a", "1.0.0"), none)), Reason::no_rollout);
+  const Catalog nobody({release(1, "1.1.0")}, {canary(1, "1.1.0", 0)});
+  EXPECT_EQ(reason_of(decide_for(device("a", "1.0.0"), nobody)), Reason::not_targeted);
+  const Catalog all({release(1, "1.1.0")}, {rollout(1, "1.1.0")});
+  EXPECT_EQ(reason_of(decide_for(device("a", "v1.1"), all)), Reason::already_current);
+  EXPECT_EQ(reason_of(decide_for(device("a", "1.2.0"), all)), Reason::newer_than_rollout);
+  EXPECT_EQ(version_offered(decide_for(device("a", "1.0.0"), all)), "1.1.0");
+}
+
+TEST(Decide, CanaryOfTheNewerLeavesTheRestOnTheOlderRollout) {
+  const Catalog catalog({release(1, "1.1.0"), release(2, "1.2.0")},
+                        {rollout(1, "1.1.0"), canary(2, "1.2.0", 20)});
+  EXPECT_EQ(version_offered(decide_for(device("esp32_002", "1.0.0"), catalog)), "1.2.0");  // bucket 12
+  EXPECT_EQ(version_offered(decide_for(device("esp32_001", "1.0.0"), catalog)), "1.1.0");  // bucket 69
+}
+
+TEST(Decide, PausedOrHeldNeverFallsThroughToAnOlderRollout) {
+  auto newer = rollout(2, "1.2.0");
+  newer.state = RolloutState::paused;
+  const Catalog paused({release(1, "1.1.0"), release(2, "1.2.0")}, {rollout(1, "1.1.0"), newer});
+  EXPECT_EQ(reason_of(decide_for(device("a", "1.0.0"), paused)), Reason::paused);
+
+  const Catalog running({release(1, "1.1.0"), release(2, "1.2.0")},
+                        {rollout(1, "1.1.0"), rollout(2, "1.2.0")});
+  auto failing = device("a", "1.0.0");
+  failing.offer.emplace();
+  failing.offer->rollout_id = 2;
+  failing.offer->failed_attempts = kFailedAttemptsMax - 1;
+  EXPECT_EQ(version_offered(decide_for(failing, running)), "1.2.0");
+  failing.offer->failed_attempts = kFailedAttemptsMax;
+  EXPECT_EQ(reason_of(decide_for(failing, running)), Reason::held);
+}
+
+TEST(Decide, PassesOverRolloutsWithoutAnOfferableRelease) {
+  auto withdrawn = release(2, "1.2.0");
+  withdrawn.withdrawn = true;
+  const Catalog catalog({release(1, "1.1.0"), withdrawn},
+                        {rollout(1, "1.1.0"), rollout(2, "1.2.0"), rollout(3, "9.9.9")});
+  EXPECT_EQ(version_offered(decide_for(device("a", "1.0.0"), catalog)), "1.1.0");
+}
+
+TEST(Decide, DowngradesOnlyWhenTheRolloutSaysSo) {
+  auto back = rollout(1, "1.0.0");
+  back.allow_downgrade = true;
+  const Catalog catalog({release(1, "1.0.0"), release(2, "1.1.0")}, {back});
+  EXPECT_EQ(version_offered(decide_for(device("a", "1.1.0"), catalog)), "1.0.0");
+}
+
+TEST(Decide, WalksAChainOfMinVersionsOfAnyLength) {
+  const Catalog catalog({release(1, "1.0.0"), release(2, "1.5.0", "1.0.0"), release(3, "2.0.0", "1.5.0"),
+                         release(4, "3.0.0", "2.0.0"), release(5, "2.5.0-rc.1", "1.0.0")},
+                        {rollout(1, "3.0.0")});
+  EXPECT_EQ(version_offered(decide_for(device("a", "0.9.0"), catalog)), "1.0.0");
+  EXPECT_EQ(version_offered(decide_for(device("a", "1.0.0"), catalog)), "1.5.0");
+  EXPECT_EQ(version_offered(decide_for(device("a", "1.5.0"), catalog)), "2.0.0");
+  EXPECT_EQ(version_offered(decide_for(device("a", "2.0.0"), catalog)), "3.0.0");
+}
+
+TEST(Decide, TakesNoStepThatLeadsNowhere) {
+  // 1.9.0 is the highest below 2.0.0 but cannot be installed from 1.0.0; 1.5.0 can and leads there.
+  const Catalog catalog({release(1, "1.5.0"), release(2, "1.9.0", "1.8.0"), release(3, "2.0.0", "1.5.0")},
+                        {rollout(1, "2.0.0")});
+  EXPECT_EQ(version_offered(decide_for(device("a", "1.0.0"), catalog)), "1.5.0");
+}
+
+TEST(Decide, NamesDeadEndsAndIncomparableVersions) {
+  const Catalog catalog({release(1, "2.0.0", "1.5.0")}, {rollout(1, "2.0.0")});
+  EXPECT_EQ(reason_of(decide_for(device("a", "1.0.0"), catalog)), Reason::no_way_to_version);
+  EXPECT_EQ(reason_of(decide_for(device("a", "nightly"), catalog)), Reason::cannot_compare);
+}
+
+TEST(Decide, OrdersNonSemanticVersionsByUploadWhereBothAreKnown) {
+  const Catalog catalog({release(1, "spring"), release(2, "summer")}, {rollout(1, "spring")});
+  EXPECT_EQ(reason_of(decide_for(device("a", "summer"), catalog)), Reason::newer_than_rollout);
+  EXPECT_EQ(version_offered(decide_for(device("a", "unheard-of"), catalog)), "spring");
+}
+
+TEST(Catalog, LatestIsTheHighestSemanticVersionThatIsNotWithdrawn) {
+  auto withdrawn = release(4, "3.0.0");
+  withdrawn.withdrawn = true;
+  const Catalog catalog({release(1, "1.10.0"), release(2, "1.9.0"), release(3, "nightly"), withdrawn}, {});
+  EXPECT_EQ(catalog.latest("esp32")->version, "1.10.0");
+  const Catalog words({release(1, "spring"), release(2, "autumn")}, {});
+  EXPECT_EQ(words.latest("esp32")->version, "autumn");
+  EXPECT_EQ(words.latest("other"), nullptr);
+}
+
+}  // namespace
+}  // namespace ota::fleet
