@@ -1,0 +1,112 @@
+#include "bridge/batch.hpp"
+
+#include <gtest/gtest.h>
+
+#include "tests/support/fake_update_store.hpp"
+#include "tests/support/fleet_builders.hpp"
+
+namespace ota::bridge {
+namespace {
+
+using fleet::Status;
+
+class FixedCatalog final : public fleet::CatalogSource {
+ public:
+  [[nodiscard]] std::shared_ptr<const fleet::Catalog> catalog() const override { return catalog_; }
+
+ private:
+  std::shared_ptr<const fleet::Catalog> catalog_ =
+      std::make_shared<const fleet::Catalog>(std::vector<fleet::Release>{tests::release(1, "1.1.0")},
+                                             std::vector<fleet::Rollout>{tests::rollout(1, "1.1.0")});
+};
+
+class Batch : public ::testing::Test {
+ protected:
+  void add(const std::string& device_id, std::variant<fleet::Check, fleet::Report, fleet::Presence> body,
+           fleet::Channel channel = fleet::Channel::mqtt) {
+    const auto index = answers_.size();
+    answers_.emplace_back();
+    errands_.push_back(
+        {{device_id, channel, fleet::Time(std::chrono::hours(1)), std::move(body)},
+         [this, index](const fleet::Expected<fleet::Answer>& answer) { answers_[index] = answer; }});
+  }
+  void add_check(const std::string& id, const std::string& version = "1.0.0") {
+    add(id, fleet::Check{"esp32", version, "", "", ""});
+  }
+  void add_report(const std::string& id, Status status, std::optional<std::int64_t> attempt_id = {}) {
+    add(id, fleet::Report{"1.1.0", status, {}, "", attempt_id, {}});
+  }
+  BatchOutcome run() {
+    return run_batch(std::move(errands_), store_, catalog_, tests::test_sha256,
+                     [this](const fleet::Device& device) { offers_changed_.push_back(device.id); });
+  }
+
+  tests::FakeUpdateStore::Memory memory_;
+  tests::FakeUpdateStore store_{&memory_};
+  FixedCatalog catalog_;
+  std::vector<Errand> errands_;
+  std::vector<std::optional<fleet::Expected<fleet::Answer>>> answers_;
+  std::vector<std::string> offers_changed_;
+};
+
+TEST_F(Batch, MessagesOfOneDeviceSeeEachOthersEffectsInOrder) {
+  add_check("dev1");
+  add_report("dev1", Status::downloading);
+  add_report("dev1", Status::installing);
+  add_check("dev1", "1.1.0");
+  run();
+  EXPECT_EQ(memory_.commits, 1);
+  EXPECT_EQ(memory_.batch_sizes, std::vector<std::size_t>{1});
+  EXPECT_TRUE(std::holds_alternative<fleet::OfferAnswer>(**answers_[0]));
+  EXPECT_TRUE(std::holds_alternative<fleet::NoUpdateAnswer>(**answers_[3]));
+  ASSERT_EQ(memory_.attempts.size(), 1U);
+  EXPECT_EQ(memory_.attempts.begin()->second.second.status, Status::success);
+  EXPECT_EQ(memory_.events.size(), 2U);
+}
+
+TEST_F(Batch, OneRefusedRowNeverFailsItsNeighbours) {
+  memory_.refused_devices = {"dev3"};
+  for (int i = 0; i < 8; ++i) add_check("dev" + std::to_string(i));
+  run();
+  for (std::size_t i = 0; i < answers_.size(); ++i) {
+    ASSERT_TRUE(answers_[i]) << i;
+    EXPECT_EQ(answers_[i]->has_value(), i != 3) << i;
+  }
+  EXPECT_EQ(memory_.devices.size(), 7U);
+}
+
+TEST_F(Batch, IsPostponedAsAWholeWhileTheDatabaseIsAway) {
+  memory_.away_for = 1;
+  add_check("dev1");
+  add_report("dev2", Status::success);
+  const auto outcome = run();
+  EXPECT_EQ(outcome.postponed.size(), 2U);
+  EXPECT_FALSE(answers_[0]);
+  EXPECT_FALSE(answers_[1]);
+}
+
+TEST_F(Batch, ReportOfAForeignAttemptIsRefusedForGood) {
+  add_report("dev1", Status::success, 4711);
+  run();
+  const auto& answer = std::get<fleet::ReportAnswer>(**answers_[0]);
+  EXPECT_FALSE(answer.recorded);
+  EXPECT_NE(answer.reason.find("4711"), std::string::npos);
+  EXPECT_TRUE(memory_.attempts.empty());
+}
+
+TEST_F(Batch, RepeatedResultsWithoutAnOfferAreOneAttempt) {
+  for (int i = 0; i < 10; ++i) add_report("dev1", Status::success);
+  run();
+  EXPECT_EQ(memory_.attempts.size(), 1U);
+  EXPECT_EQ(memory_.events.size(), 2U);
+}
+
+TEST_F(Batch, SaysWhichOffersChangedAfterTheCommit) {
+  add_check("dev1");
+  add_check("dev2", "1.1.0");
+  run();
+  EXPECT_EQ(offers_changed_, std::vector<std::string>{"dev1"});
+}
+
+}  // namespace
+}  // namespace ota::bridge

@@ -1,0 +1,52 @@
+#include "bridge/config.hpp"
+
+#include <gtest/gtest.h>
+
+#include <map>
+
+namespace ota::bridge {
+namespace {
+
+fleet::Expected<Config> read(std::map<std::string, std::string> environment) {
+  return read_config([&](const std::string& name) { return environment[name]; });
+}
+
+TEST(Config, HasTheDocumentedDefaults) {
+  const auto config = read({}).value();
+  EXPECT_EQ(config.port, 8080);
+  EXPECT_EQ(config.host, "0.0.0.0");
+  EXPECT_EQ(config.storage_path, "/firmware");
+  EXPECT_EQ(config.mqtt_root, "ota/v1");
+  EXPECT_TRUE(config.api_key.empty());
+}
+
+TEST(Config, NamesEveryBadVariableAtOnce) {
+  const std::pair<const char*, const char*> bad[] = {
+      {"PORT", "80 80"},           {"PORT", "65536"},
+      {"HTTP_THREADS", "x"},       {"MQTT_URL", "http://x"},
+      {"MQTT_ROOT", "ota/+"},      {"LOG_LEVEL", "loud"},
+      {"DB_WRITERS", "0"},         {"PUBLIC_URL", "ota.example"},
+      {"UPLOAD_BYTES_MAX", "1e9"}, {"REPLICA", "a/b"},
+      {"PUSH_PER_SECOND", "-1"},   {"MQTT_SHARED_GROUP", "a#"},
+  };
+  for (const auto& [name, value] : bad) {
+    const auto config = read({{name, value}});
+    ASSERT_FALSE(config) << name << '=' << value;
+    EXPECT_EQ(config.error().message.rfind(std::string(name) + ": ", 0), 0U) << config.error().message;
+  }
+  const auto both = read({{"PORT", "x"}, {"LOG_LEVEL", "y"}});
+  EXPECT_NE(both.error().message.find("PORT"), std::string::npos);
+  EXPECT_NE(both.error().message.find("LOG_LEVEL"), std::string::npos);
+}
+
+TEST(Config, BridgesThatShareASubscriptionNeedNames) {
+  EXPECT_FALSE(read({{"MQTT_SHARED_GROUP", "g"}}));
+  EXPECT_TRUE(read({{"MQTT_SHARED_GROUP", "g"}, {"REPLICA", "r1"}}));
+}
+
+TEST(Config, CutsTheSlashOffThePublicUrl) {
+  EXPECT_EQ(read({{"PUBLIC_URL", "https://ota.example/"}})->public_url, "https://ota.example");
+}
+
+}  // namespace
+}  // namespace ota::bridge

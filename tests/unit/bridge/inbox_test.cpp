@@ -1,0 +1,82 @@
+#include "bridge/inbox.hpp"
+
+#include <gtest/gtest.h>
+
+#include <future>
+
+#include "tests/support/fake_update_store.hpp"
+#include "tests/support/fleet_builders.hpp"
+
+namespace ota::bridge {
+namespace {
+
+class EmptyCatalog final : public fleet::CatalogSource {
+ public:
+  [[nodiscard]] std::shared_ptr<const fleet::Catalog> catalog() const override { return catalog_; }
+
+ private:
+  std::shared_ptr<const fleet::Catalog> catalog_ = std::make_shared<const fleet::Catalog>();
+};
+
+class InboxTest : public ::testing::Test {
+ protected:
+  InboxTest() {
+    Inbox::Ports ports;
+    ports.stores.push_back(std::make_unique<tests::FakeUpdateStore>(&memory_));
+    ports.catalogs = &catalog_;
+    ports.sha256 = &tests::test_sha256;
+    ports.offer_changed = [](const fleet::Device&) {};
+    ports.events_written = [] {};
+    inbox_ = std::make_unique<Inbox>(std::move(ports));
+  }
+  std::future<fleet::Expected<fleet::Answer>> submit(const std::string& id, fleet::Channel channel) {
+    auto promise = std::make_shared<std::promise<fleet::Expected<fleet::Answer>>>();
+    inbox_->submit({id, channel, fleet::Time{}, fleet::Check{"esp32", "1.0.0", "", "", ""}},
+                   [promise](const fleet::Expected<fleet::Answer>& answer) { promise->set_value(answer); });
+    return promise->get_future();
+  }
+
+  tests::FakeUpdateStore::Memory memory_;
+  EmptyCatalog catalog_;
+  std::unique_ptr<Inbox> inbox_;
+};
+
+TEST_F(InboxTest, GathersWhatHasComeIntoOneBatch) {
+  std::vector<std::future<fleet::Expected<fleet::Answer>>> answers;
+  for (int i = 0; i < 40; ++i) answers.push_back(submit("dev" + std::to_string(i), fleet::Channel::rest));
+  inbox_->start();
+  for (auto& answer : answers) EXPECT_TRUE(answer.get());
+  inbox_->stop();
+  EXPECT_EQ(memory_.batch_sizes, std::vector<std::size_t>{40});
+}
+
+TEST_F(InboxTest, PollersAreToldWhileTheDatabaseIsAwayAndMqttMessagesWait) {
+  memory_.away_for = 2;
+  auto rest = submit("dev1", fleet::Channel::rest);
+  auto mqtt = submit("dev2", fleet::Channel::mqtt);
+  inbox_->start();
+  const auto told = rest.get();
+  ASSERT_FALSE(told);
+  EXPECT_EQ(told.error().kind, fleet::ErrorKind::unavailable);
+  EXPECT_TRUE(mqtt.get());
+  inbox_->stop();
+}
+
+TEST_F(InboxTest, RefusesBeyondItsBoundInsteadOfGrowing) {
+  std::vector<std::future<fleet::Expected<fleet::Answer>>> answers;
+  for (int i = 0; i < 20001; ++i) answers.push_back(submit("dev" + std::to_string(i), fleet::Channel::rest));
+  const auto last = answers.back().get();
+  ASSERT_FALSE(last);
+  EXPECT_EQ(last.error().kind, fleet::ErrorKind::unavailable);
+}
+
+TEST_F(InboxTest, StopFinishesWhatWasTakenInAndRefusesTheRest) {
+  auto early = submit("dev1", fleet::Channel::mqtt);
+  inbox_->start();
+  inbox_->stop();
+  EXPECT_TRUE(early.get());
+  EXPECT_FALSE(submit("dev2", fleet::Channel::mqtt).get());
+}
+
+}  // namespace
+}  // namespace ota::bridge
