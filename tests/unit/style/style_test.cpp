@@ -1,0 +1,127 @@
+// The rules of this code base that a compiler does not check.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <regex>
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "bridge/config.hpp"
+#include "topics/names.hpp"
+
+namespace ota {
+namespace {
+
+namespace fs = std::filesystem;
+
+const fs::path kRoot = OTA_SOURCE_DIR;
+const std::set<std::string> kFolders = {"fleet",      "topics", "sql",   "http",  "bridge",
+                                        "esp-client", "tests",  "bench", "otactl"};
+
+std::string read(const fs::path& path) {
+  std::ifstream file(path);
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+struct Source {
+  std::string folder;
+  std::string path;  ///< relative to the root
+  std::string text;
+};
+
+std::vector<Source> sources() {
+  std::vector<Source> found;
+  for (const auto& folder : kFolders) {
+    if (!fs::exists(kRoot / folder)) continue;
+    for (const auto& entry : fs::recursive_directory_iterator(kRoot / folder)) {
+      const auto extension = entry.path().extension();
+      if (extension != ".cpp" && extension != ".hpp") continue;
+      found.push_back({folder, fs::relative(entry.path(), kRoot).string(), read(entry.path())});
+    }
+  }
+  return found;
+}
+
+TEST(Style, IncludesPointInTheAllowedDirection) {
+  const std::map<std::string, std::set<std::string>> allowed = {
+      {"fleet", {"fleet"}},        {"topics", {"topics", "fleet"}},           {"sql", {"sql", "fleet"}},
+      {"http", {"http", "fleet"}}, {"bridge", {"bridge", "fleet", "topics"}}, {"esp-client", {"esp-client"}},
+  };
+  // The two places that join every folder.
+  const std::set<std::string> joints = {"bridge/main.cpp", "bridge/service.cpp"};
+  const std::regex include("#include \"([a-z-]+)/");
+  for (const auto& source : sources()) {
+    const auto rule = allowed.find(source.folder);
+    if (rule == allowed.end() || joints.count(source.path) > 0) continue;
+    for (std::sregex_iterator at(source.text.begin(), source.text.end(), include), end; at != end; ++at) {
+      const auto target = (*at)[1].str();
+      if (kFolders.count(target) == 0) continue;
+      EXPECT_EQ(rule->second.count(target), 1U) << source.path << " includes " << target << "/";
+    }
+  }
+}
+
+TEST(Style, FilesStayShort) {
+  constexpr std::ptrdiff_t kLinesMax = 400;
+  for (const auto& source : sources()) {
+    EXPECT_LE(std::count(source.text.begin(), source.text.end(), '\n'), kLinesMax) << source.path;
+  }
+}
+
+TEST(Style, HeadersGuardThemselvesAndOpenNoNamespace) {
+  for (const auto& source : sources()) {
+    if (source.path.size() < 4 || source.path.substr(source.path.size() - 4) != ".hpp") continue;
+    EXPECT_NE(source.text.find("#pragma once"), std::string::npos) << source.path;
+    EXPECT_EQ(source.text.find("\nusing namespace"), std::string::npos) << source.path;
+  }
+}
+
+TEST(Style, EveryVariableIsInTheReadme) {
+  const auto readme = read(kRoot / "README.md");
+  for (const auto& variable : bridge::config_variables()) {
+    EXPECT_NE(readme.find("`" + variable.name + "`"), std::string::npos) << variable.name;
+  }
+}
+
+TEST(Style, EveryTopicIsInTheAsyncApi) {
+  const auto document = read(kRoot / "topics/asyncapi.yaml");
+  const auto names = topics::Names::make("{root}").has_value();
+  EXPECT_FALSE(names) << "a placeholder is no root";
+  const auto real = topics::Names::make("ota/v1").value();
+  for (const auto kind : {topics::DeviceTopic::check, topics::DeviceTopic::offer, topics::DeviceTopic::status,
+                          topics::DeviceTopic::ack, topics::DeviceTopic::presence}) {
+    EXPECT_NE(document.find(real.device("{id}", kind).substr(7)), std::string::npos)
+        << real.device("{id}", kind);
+  }
+  for (const char* topic :
+       {"fleet/summary", "fleet/event", "fleet/rollout/{rollout_id}", "service/{replica}"}) {
+    EXPECT_NE(document.find(topic), std::string::npos) << topic;
+  }
+}
+
+TEST(Style, EveryRouteIsInTheOpenApi) {
+  const auto document = read(kRoot / "http/openapi.yaml");
+  std::set<std::string> routes;
+  const std::regex route("\"(/(?:api/[^\"]*|health|metrics))\"");
+  for (const auto& source : sources()) {
+    if (source.folder != "http") continue;
+    for (std::sregex_iterator at(source.text.begin(), source.text.end(), route), end; at != end; ++at) {
+      routes.insert((*at)[1].str());
+    }
+  }
+  ASSERT_GE(routes.size(), 8U) << "the route table was not found in http/";
+  for (auto path : routes) {
+    path = std::regex_replace(path, std::regex(":([a-z_]+)"), "{$1}");
+    EXPECT_NE(document.find(path), std::string::npos) << path;
+  }
+}
+
+}  // namespace
+}  // namespace ota
