@@ -1,5 +1,7 @@
 #pragma once
 
+#include <memory>
+
 #include "fleet/ports/admin_store.hpp"
 #include "sql/connection_pool.hpp"
 
@@ -35,17 +37,21 @@ class PgRolloutStore final : public fleet::RolloutStore {
 /// Lists and figures. Thread safe; the pool must outlive it.
 class PgFleetReader final : public fleet::FleetReader {
  public:
-  explicit PgFleetReader(ConnectionPool& pool) : pool_(pool) {}
+  explicit PgFleetReader(ConnectionPool& pool);
+  ~PgFleetReader() override;
   [[nodiscard]] fleet::Expected<std::vector<fleet::DeviceRow>> list_devices(const std::string& model,
                                                                             int count_max) override;
   [[nodiscard]] fleet::Expected<std::vector<fleet::UpdateRow>> list_updates(const std::string& device_id,
                                                                             const std::string& version,
                                                                             int count_max) override;
   [[nodiscard]] fleet::Expected<fleet::FleetSummary> summary() override;
+  /// On a connection of its own, so that neither a busy pool nor a hanging server keeps /health waiting.
   [[nodiscard]] fleet::Expected<void> ping() override;
 
  private:
+  struct Pinger;
   ConnectionPool& pool_;
+  std::unique_ptr<Pinger> pinger_;
 };
 
 }  // namespace ota::sql

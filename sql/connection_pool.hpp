@@ -39,9 +39,9 @@ class ConnectionPool {
     std::unique_ptr<Session> session_;
   };
 
-  /// A lease that is false when no connection came free within `wait_max` (or the shorter `wait`).
+  /// A lease that is false when no connection came free within `wait_max`.
   [[nodiscard]] Lease take();
-  [[nodiscard]] Lease take(std::chrono::milliseconds wait);
+  [[nodiscard]] const ConnectOptions& options() const;
 
  private:
   struct State;

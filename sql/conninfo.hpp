@@ -1,0 +1,15 @@
+#pragma once
+
+#include <string>
+
+#include "sql/connect_options.hpp"
+
+namespace ota::sql {
+
+/// libpq's connection string: what is in `options` and nothing the environment is to decide.
+[[nodiscard]] std::string conninfo_of(const ConnectOptions& options);
+
+/// The SET statements a new connection begins with.
+[[nodiscard]] std::string session_settings(const ConnectOptions& options);
+
+}  // namespace ota::sql

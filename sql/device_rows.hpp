@@ -1,0 +1,77 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "fleet/device.hpp"
+#include "fleet/ports/update_store.hpp"
+#include "sql/session.hpp"
+
+namespace ota::sql {
+
+/// SELECT list and joins that read_device understands; the query has `d` for devices.
+#define OTA_SQL_DEVICE_COLUMNS                                                                          \
+  "d.device_id, d.device_model, d.current_firmware_version, d.mac_address, d.boot_id, d.seen_on_mqtt, " \
+  "nullif(d.metadata, '{}'::jsonb), "                                                                   \
+  "o.attempt_id, o.rollout_id, o.release_id, o.version, o.from_version, o.open, o.taken, "              \
+  "o.failed_attempts, "                                                                                 \
+  "o.wanted_revision, o.published_revision, "                                                           \
+  "a.attempt_id, a.rollout_id, a.firmware_version, a.status, a.progress_percent, a.error_message, "     \
+  "a.boot_id, " OTA_SQL_MICROSECONDS("coalesce(a.status_changed_at, a.reported_at)")
+#define OTA_SQL_DEVICE_JOINS                         \
+  "LEFT JOIN offers o ON o.device_id = d.device_id " \
+  "LEFT JOIN device_update_status a ON a.attempt_id = o.attempt_id"
+
+/// A row of OTA_SQL_DEVICE_COLUMNS.
+[[nodiscard]] fleet::Device read_device(const pqxx::row& row);
+
+/// The eight columns of an attempt (attempt_id ... changed at) from `first` on.
+[[nodiscard]] fleet::Attempt read_attempt(const pqxx::row& row, int first);
+
+/// The ten columns of an offer (attempt_id ... published_revision) from `first` on.
+[[nodiscard]] fleet::Offer read_offer(const pqxx::row& row, int first);
+
+/// NULL as the empty text.
+[[nodiscard]] inline std::string text_of(const pqxx::field& field) {
+  return field.is_null() ? std::string() : std::string(field.c_str(), field.size());
+}
+[[nodiscard]] inline std::int64_t number_of(const pqxx::field& field) {
+  return field.is_null() ? 0 : field.as<std::int64_t>();
+}
+[[nodiscard]] inline bool flag_of(const pqxx::field& field) {
+  return !field.is_null() && field.c_str()[0] == 't';
+}
+
+/// Several statements that go to the server in one message and are answered by the last one's result. EXECUTE
+/// with literals: libpqxx can send only one prepared statement at a time.
+class Script {
+ public:
+  explicit Script(Session& session) : session_(session) {}
+  /// A statement without parameters.
+  Script& add(const char* sql);
+  Script& execute(const Statement& statement, const std::vector<std::string>& parameters);
+  /// Throws what libpqxx throws. The transaction's state is the caller's business.
+  pqxx::result run();
+  /// Adds COMMIT and runs. A connection lost on the way throws Refusal `in_doubt`: the commit may have
+  /// happened.
+  void commit();
+
+ private:
+  Session& session_;
+  std::string text_;
+};
+
+/// Inserts or updates rows of `offers`; published_revision is left to those who publish.
+void add_offers(Script& script, const std::vector<fleet::OfferChange>& changes);
+
+/// Attempt ids from the sequence attempt_ids, a block of 256 at a time.
+class AttemptIds {
+ public:
+  [[nodiscard]] std::int64_t next(Session& session);
+
+ private:
+  std::int64_t next_ = 0;
+  std::int64_t end_ = 0;
+};
+
+}  // namespace ota::sql

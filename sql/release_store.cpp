@@ -1,0 +1,92 @@
+#include "sql/admin_store.hpp"
+#include "sql/device_rows.hpp"
+#include "sql/json.hpp"
+#include "sql/parameters.hpp"
+#include "sql/pooled.hpp"
+
+namespace ota::sql {
+namespace {
+
+using fleet::Expected;
+
+constexpr Statement kAddRelease = {"add_release", R"sql(
+  INSERT INTO firmware_releases (version, device_model, min_version, file_path, file_size, checksum_sha256,
+                                 changelog, release_notes, is_signed, created_by, created_at, metadata)
+  VALUES ($1, $2, $3, $4, $5::bigint, $6, $7, $8, $9::boolean, $10, now(), '{}')
+  ON CONFLICT (version, device_model) DO NOTHING)sql"};
+
+constexpr Statement kReleaseHash = {
+    "release_hash", "SELECT checksum_sha256 FROM firmware_releases WHERE version = $1 AND device_model = $2"};
+
+constexpr Statement kReleaseEvent = {"release_event", R"sql(
+  INSERT INTO ota_events (event_type, firmware_version, event_data, created_by)
+  VALUES ('firmware_uploaded', $1,
+          jsonb_build_object('device_model', $2::text, 'file_size', $3::bigint, 'checksum_sha256', $4::text), $5))sql"};
+
+#define OTA_SQL_RELEASE_COLUMNS                                                            \
+  "version, device_model, file_path, file_size, checksum_sha256, is_signed, " OTA_SQL_ISO( \
+      "created_at") ", release_notes"
+
+constexpr Statement kListReleases = {
+    "list_releases", "SELECT " OTA_SQL_RELEASE_COLUMNS
+                     " FROM firmware_releases WHERE $1::text IS NULL OR device_model = $1::text "
+                     "ORDER BY created_at DESC NULLS LAST, id DESC LIMIT $2::integer"};
+
+constexpr Statement kFindReleases = {
+    "find_releases", "SELECT " OTA_SQL_RELEASE_COLUMNS
+                     " FROM firmware_releases WHERE version = $1 AND withdrawn_at IS NULL "
+                     "AND ($2::text IS NULL OR device_model = $2::text) ORDER BY device_model"};
+
+std::vector<fleet::ReleaseRow> read_releases(const pqxx::result& rows) {
+  std::vector<fleet::ReleaseRow> releases;
+  for (const auto& row : rows) {
+    fleet::ReleaseRow release;
+    release.version = text_of(row[0]);
+    release.model = text_of(row[1]);
+    release.file_path = text_of(row[2]);
+    release.size_bytes = number_of(row[3]);
+    release.sha256 = text_of(row[4]);
+    release.is_signed = flag_of(row[5]);
+    release.created_at = text_of(row[6]);
+    release.notes = text_of(row[7]);
+    releases.push_back(std::move(release));
+  }
+  return releases;
+}
+
+}  // namespace
+
+Expected<bool> PgReleaseStore::add_release(const fleet::NewRelease& release) {
+  return in_transaction(pool_, [&](Session& session, pqxx::work& work) {
+    const auto added =
+        session.execute(work, kAddRelease, without_nul(release.version), without_nul(release.model),
+                        text_or_null(release.min_version), without_nul(release.file_path), release.size_bytes,
+                        without_nul(release.sha256), text_or_null(release.changelog),
+                        text_or_null(release.notes), release.is_signed, text_or_null(release.by));
+    if (added.affected_rows() == 1) {
+      session.execute(work, kReleaseEvent, release.version, release.model, release.size_bytes, release.sha256,
+                      text_or_null(release.by));
+      return true;
+    }
+    const auto present = session.execute(work, kReleaseHash, release.version, release.model);
+    if (!present.empty() && text_of(present[0][0]) == release.sha256) return false;
+    throw Refusal(fleet::ErrorKind::conflict, "version " + release.version + " of " + release.model +
+                                                  " exists with other bytes; upload under a new version");
+  });
+}
+
+Expected<std::vector<fleet::ReleaseRow>> PgReleaseStore::list_releases(const std::string& model,
+                                                                       int count_max) {
+  return in_transaction(pool_, [&](Session& session, pqxx::work& work) {
+    return read_releases(session.execute(work, kListReleases, text_or_null(model), count_max));
+  });
+}
+
+Expected<std::vector<fleet::ReleaseRow>> PgReleaseStore::find_releases(const std::string& version,
+                                                                       const std::string& model) {
+  return in_transaction(pool_, [&](Session& session, pqxx::work& work) {
+    return read_releases(session.execute(work, kFindReleases, without_nul(version), text_or_null(model)));
+  });
+}
+
+}  // namespace ota::sql

@@ -1,0 +1,324 @@
+#include "sql/update_store.hpp"
+
+#include <algorithm>
+#include <set>
+#include <string_view>
+
+#include "sql/device_rows.hpp"
+#include "sql/json.hpp"
+#include "sql/parameters.hpp"
+#include "sql/session.hpp"
+
+namespace ota::sql {
+namespace {
+
+using fleet::Contact;
+using fleet::Device;
+using fleet::Expected;
+
+// Every join of this connection goes from a batch's few rows to a unique index. A plan made while the tables
+// were small must not turn into a full scan when they have grown.
+constexpr auto kWriterSettings =
+    "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; "
+    "SET plan_cache_mode = force_generic_plan";
+
+// "unknown" stands for "not said" here, so a report never overwrites what a check said. online_changed_at
+// carries whether `online` was said at all.
+constexpr Statement kRegister = {"register_devices", R"sql(
+  INSERT INTO devices AS d (device_id, device_model, current_firmware_version, mac_address, last_seen, created_at,
+                            seen_on_mqtt, online, online_changed_at, boot_id, metadata)
+  SELECT c.device_id, coalesce(c.model, 'unknown'), c.version,
+         CASE WHEN c.mac IS NOT NULL AND NOT EXISTS (
+                SELECT FROM devices other WHERE other.mac_address = c.mac AND other.device_id <> c.device_id)
+              THEN c.mac END,
+         t.seen_at, t.seen_at, c.over_mqtt, coalesce(c.online, false),
+         CASE WHEN c.online IS NOT NULL THEN t.seen_at END, c.boot_id,
+         CASE WHEN c.reported IS NULL THEN '{}'::jsonb
+              ELSE jsonb_build_object('reported', c.reported::jsonb) END
+  FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::boolean[],
+              $8::boolean[], $9::bigint[])
+       AS c (device_id, model, version, mac, boot_id, reported, online, over_mqtt, seen_at),
+       LATERAL (SELECT 'epoch'::timestamptz + c.seen_at * interval '1 microsecond') AS t (seen_at)
+  ON CONFLICT (device_id) DO UPDATE SET
+    device_model = CASE excluded.device_model WHEN 'unknown' THEN d.device_model ELSE excluded.device_model END,
+    current_firmware_version = coalesce(excluded.current_firmware_version, d.current_firmware_version),
+    mac_address = coalesce(excluded.mac_address, d.mac_address),
+    last_seen = excluded.last_seen,
+    seen_on_mqtt = d.seen_on_mqtt OR excluded.seen_on_mqtt,
+    online = CASE WHEN excluded.online_changed_at IS NULL THEN d.online ELSE excluded.online END,
+    online_changed_at = CASE WHEN excluded.online_changed_at IS NULL OR excluded.online = d.online
+                             THEN d.online_changed_at ELSE excluded.online_changed_at END,
+    boot_id = coalesce(excluded.boot_id, d.boot_id),
+    metadata = CASE WHEN NOT excluded.metadata ? 'reported' THEN d.metadata
+                    WHEN jsonb_typeof(d.metadata) = 'object' THEN d.metadata || excluded.metadata
+                    ELSE coalesce(nullif(d.metadata, 'null'::jsonb), excluded.metadata) END)sql"};
+
+constexpr Statement kLockDevices = {"lock_devices", R"sql(
+  SELECT FROM unnest($1::text[]) AS q (device_id) JOIN devices d ON d.device_id = q.device_id
+  ORDER BY d.device_id COLLATE "C" FOR NO KEY UPDATE OF d)sql"};
+
+constexpr Statement kPresence = {"note_presence", R"sql(
+  UPDATE devices d
+  SET online = c.online, seen_on_mqtt = true,
+      online_changed_at = CASE WHEN d.online = c.online THEN d.online_changed_at
+                               ELSE 'epoch'::timestamptz + c.seen_at * interval '1 microsecond' END
+  FROM unnest($1::text[], $2::boolean[], $3::bigint[]) AS c (device_id, online, seen_at)
+  WHERE d.device_id = c.device_id AND (d.online <> c.online OR NOT d.seen_on_mqtt))sql"};
+
+// A statement of its own, after the locks are held: it sees what the previous holder of each lock committed.
+constexpr Statement kLoad = {"load_devices",
+                             "SELECT " OTA_SQL_DEVICE_COLUMNS
+                             " FROM unnest($1::text[]) WITH ORDINALITY AS q (device_id, position) "
+                             "LEFT JOIN devices d ON d.device_id = q.device_id " OTA_SQL_DEVICE_JOINS
+                             " ORDER BY q.position"};
+
+#define OTA_SQL_ATTEMPT_COLUMNS                                                                     \
+  "a.attempt_id, a.rollout_id, a.firmware_version, a.status, a.progress_percent, a.error_message, " \
+  "a.boot_id, " OTA_SQL_MICROSECONDS("coalesce(a.status_changed_at, a.reported_at)")
+
+constexpr Statement kFindAttempt = {
+    "find_attempt", "SELECT " OTA_SQL_ATTEMPT_COLUMNS
+                    " FROM device_update_status a WHERE a.attempt_id = $1::bigint AND a.device_id = $2"};
+
+// The earlier service wrote a row per report, so of its rows only a version's newest counts: what came after
+// a row tells how that attempt went on.
+constexpr Statement kFindAttemptAt = {
+    "find_attempt_at", "SELECT " OTA_SQL_ATTEMPT_COLUMNS
+                       ", a.id FROM device_update_status a "
+                       "WHERE a.device_id = $1 AND a.firmware_version = $2 "
+                       "AND (a.attempt_id IS NOT NULL OR NOT EXISTS ("
+                       "SELECT FROM device_update_status later WHERE later.device_id = a.device_id "
+                       "AND later.firmware_version = a.firmware_version AND later.id > a.id)) "
+                       "ORDER BY a.status IN ('success', 'failed', 'rolled_back'), a.id DESC LIMIT 1"};
+
+constexpr Statement kAdoptAttempt = {"adopt_attempt", R"sql(
+  UPDATE device_update_status
+  SET attempt_id = $2::bigint, status_changed_at = coalesce(status_changed_at, reported_at)
+  WHERE id = $1::bigint)sql"};
+
+constexpr Statement kSaveAttempts = {"save_attempts", R"sql(
+  INSERT INTO device_update_status AS s (attempt_id, device_id, firmware_version, rollout_id, status,
+                                         error_message, progress_percent, boot_id, started_at, completed_at,
+                                         reported_at, status_changed_at)
+  SELECT c.attempt_id, c.device_id, c.version, c.rollout_id, c.status, c.error, c.progress, c.boot_id,
+         t.at, CASE WHEN c.final THEN t.at END, t.at,
+         'epoch'::timestamptz + c.changed_at * interval '1 microsecond'
+  FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::integer[],
+              $8::text[], $9::boolean[], $10::bigint[], $11::bigint[])
+       AS c (attempt_id, device_id, version, rollout_id, status, error, progress, boot_id, final, at, changed_at),
+       LATERAL (SELECT 'epoch'::timestamptz + c.at * interval '1 microsecond') AS t (at)
+  ON CONFLICT (attempt_id) DO UPDATE SET
+    status = excluded.status, error_message = excluded.error_message,
+    progress_percent = excluded.progress_percent, boot_id = excluded.boot_id,
+    completed_at = CASE WHEN s.status = excluded.status THEN coalesce(s.completed_at, excluded.completed_at)
+                        ELSE excluded.completed_at END,
+    reported_at = excluded.reported_at, status_changed_at = excluded.status_changed_at)sql"};
+
+constexpr Statement kSaveVersions = {"save_versions", R"sql(
+  UPDATE devices d SET current_firmware_version = c.version
+  FROM unnest($1::text[], $2::text[]) AS c (device_id, version)
+  WHERE d.device_id = c.device_id AND d.current_firmware_version IS DISTINCT FROM c.version)sql"};
+
+constexpr Statement kAddEvents = {"add_events", R"sql(
+  INSERT INTO ota_events (event_type, device_id, firmware_version, rollout_id, event_data, created_by)
+  SELECT c.type, c.device_id, c.version, c.rollout_id, coalesce(c.data::jsonb, '{}'::jsonb), c.by
+  FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[])
+       AS c (type, device_id, version, rollout_id, data, by))sql"};
+
+void add_online(ArrayLiteral& array, const std::optional<bool>& online) {
+  online ? array.add(*online) : array.add_null();
+}
+
+void add_registrations(Script& script, const std::vector<Contact>& contacts) {
+  ArrayLiteral ids, models, versions, macs, boots, reported, online, over_mqtt, seen_at;
+  std::set<std::string_view> macs_claimed;  // two claims of one MAC in a batch: the first in order has it
+  for (const auto& contact : contacts) {
+    if (!contact.registers) continue;
+    ids.add(contact.device_id);
+    models.add_or_null(contact.model.value_or(""));
+    versions.add_or_null(contact.version.value_or(""));
+    const bool claims = !contact.mac.empty() && macs_claimed.insert(contact.mac).second;
+    macs.add_or_null(claims ? contact.mac : std::string());
+    boots.add_or_null(contact.boot_id);
+    reported.add_or_null(contact.reported_json);
+    add_online(online, contact.online);
+    over_mqtt.add(contact.over_mqtt);
+    seen_at.add(contact.seen_at);
+  }
+  script.execute(kRegister, {ids.str(), models.str(), versions.str(), macs.str(), boots.str(), reported.str(),
+                             online.str(), over_mqtt.str(), seen_at.str()});
+}
+
+void add_presences(Script& script, const std::vector<Contact>& contacts) {
+  ArrayLiteral ids, online, seen_at;
+  for (const auto& contact : contacts) {
+    if (contact.registers) continue;
+    ids.add(contact.device_id);
+    online.add(contact.online.value_or(false));
+    seen_at.add(contact.seen_at);
+  }
+  script.execute(kPresence, {ids.str(), online.str(), seen_at.str()});
+}
+
+void add_attempts(Script& script, const std::vector<fleet::AttemptChange>& changes) {
+  if (changes.empty()) return;
+  ArrayLiteral ids, devices, versions, rollouts, statuses, errors, progress, boots, finals, at, changed_at;
+  for (const auto& [device_id, attempt, reported_at] : changes) {
+    ids.add(attempt.id);
+    devices.add(device_id);
+    versions.add(attempt.version);
+    attempt.rollout_id == 0 ? rollouts.add_null() : rollouts.add(attempt.rollout_id);
+    statuses.add(fleet::to_string(attempt.status));
+    errors.add_or_null(attempt.error);
+    progress.add(attempt.progress_percent);
+    boots.add_or_null(attempt.boot_id);
+    finals.add(fleet::is_final(attempt.status));
+    at.add(reported_at);
+    changed_at.add(attempt.changed_at);
+  }
+  script.execute(kSaveAttempts,
+                 {ids.str(), devices.str(), versions.str(), rollouts.str(), statuses.str(), errors.str(),
+                  progress.str(), boots.str(), finals.str(), at.str(), changed_at.str()});
+}
+
+void add_versions(Script& script, const std::vector<std::pair<std::string, std::string>>& changes) {
+  if (changes.empty()) return;
+  ArrayLiteral devices, versions;
+  for (const auto& [device_id, version] : changes) {
+    devices.add(device_id);
+    versions.add(version);
+  }
+  script.execute(kSaveVersions, {devices.str(), versions.str()});
+}
+
+void add_events(Script& script, const std::vector<fleet::Event>& events) {
+  if (events.empty()) return;
+  ArrayLiteral types, devices, versions, rollouts, data, by;
+  for (const auto& event : events) {
+    types.add(event.type);
+    devices.add_or_null(event.device_id);
+    versions.add_or_null(event.version);
+    event.rollout_id == 0 ? rollouts.add_null() : rollouts.add(event.rollout_id);
+    const bool has_data = !std::holds_alternative<std::nullptr_t>(event.data.value);
+    has_data ? data.add(json_text(event.data)) : data.add_null();
+    by.add_or_null(event.by);
+  }
+  script.execute(kAddEvents,
+                 {types.str(), devices.str(), versions.str(), rollouts.str(), data.str(), by.str()});
+}
+
+ArrayLiteral ids_of(const std::vector<Contact>& contacts) {
+  ArrayLiteral ids;
+  for (const auto& contact : contacts) ids.add(contact.device_id);
+  return ids;
+}
+
+// Locks are always taken in order of the ids, so that batches of different writers never deadlock. A
+// registration locks as it goes; presences, or both kinds together, are locked beforehand.
+pqxx::result register_and_load(Session& session, const std::vector<Contact>& contacts) {
+  const auto registrations = std::count_if(contacts.begin(), contacts.end(),
+                                           [](const Contact& contact) { return contact.registers; });
+  const auto presences = static_cast<std::ptrdiff_t>(contacts.size()) - registrations;
+  const std::string ids = ids_of(contacts).str();
+  Script script(session);
+  script.add("BEGIN");
+  if (presences > 0) script.execute(kLockDevices, {ids});
+  if (registrations > 0) add_registrations(script, contacts);
+  if (presences > 0) add_presences(script, contacts);
+  script.execute(kLoad, {ids});
+  return script.run();
+}
+
+}  // namespace
+
+struct PgUpdateStore::State {
+  explicit State(const ConnectOptions& options) : session(options, kWriterSettings) {}
+
+  // Runs work that belongs to the open transaction; on an error the transaction is given up.
+  template <class Work>
+  auto inside(Work work) {
+    auto result = session.run(work);
+    if (!result) give_up();
+    return result;
+  }
+
+  void give_up() {
+    if (!in_transaction) return;
+    in_transaction = false;
+    if (!session.is_open()) return;  // a lost connection has taken its transaction along
+    (void)session.run([](Session& s) { Script(s).add("ROLLBACK").run(); });
+  }
+
+  Session session;
+  AttemptIds attempt_ids;
+  bool in_transaction = false;
+};
+
+PgUpdateStore::PgUpdateStore(const ConnectOptions& options) : state_(std::make_unique<State>(options)) {}
+PgUpdateStore::~PgUpdateStore() = default;
+
+Expected<std::vector<Device>> PgUpdateStore::begin(const std::vector<Contact>& contacts) {
+  state_->give_up();
+  return state_->inside([&](Session& session) {
+    session.drop_if_dead();
+    (void)session.connection();
+    state_->in_transaction = true;
+    std::vector<Device> devices;
+    devices.reserve(contacts.size());
+    const auto rows = register_and_load(session, contacts);
+    for (const auto& row : rows) {
+      devices.push_back(read_device(row));
+      devices.back().id = contacts[devices.size() - 1].device_id;  // an unknown device has no row
+    }
+    return devices;
+  });
+}
+
+Expected<std::optional<fleet::Attempt>> PgUpdateStore::find_attempt(const std::string& device_id,
+                                                                    std::int64_t attempt_id) {
+  return state_->inside([&](Session& session) -> std::optional<fleet::Attempt> {
+    const auto rows =
+        Script(session).execute(kFindAttempt, {std::to_string(attempt_id), without_nul(device_id)}).run();
+    if (rows.empty()) return std::nullopt;
+    return read_attempt(rows[0], 0);
+  });
+}
+
+Expected<std::optional<fleet::Attempt>> PgUpdateStore::find_attempt_at(const std::string& device_id,
+                                                                       const std::string& version) {
+  return state_->inside([&](Session& session) -> std::optional<fleet::Attempt> {
+    const auto rows =
+        Script(session).execute(kFindAttemptAt, {without_nul(device_id), without_nul(version)}).run();
+    if (rows.empty()) return std::nullopt;
+    auto attempt = read_attempt(rows[0], 0);
+    if (attempt.id == 0) {
+      attempt.id = state_->attempt_ids.next(session);
+      Script(session).execute(kAdoptAttempt, {text_of(rows[0][8]), std::to_string(attempt.id)}).run();
+    }
+    return attempt;
+  });
+}
+
+Expected<std::int64_t> PgUpdateStore::next_attempt_id() {
+  return state_->inside([&](Session& session) { return state_->attempt_ids.next(session); });
+}
+
+Expected<void> PgUpdateStore::commit(const fleet::BatchChanges& changes) {
+  if (!state_->in_transaction) return fleet::fail(fleet::ErrorKind::internal, "commit without a transaction");
+  auto committed = state_->inside([&](Session& session) {
+    Script script(session);
+    add_attempts(script, changes.attempts);
+    add_offers(script, changes.offers);
+    add_versions(script, changes.versions);
+    add_events(script, changes.events);
+    script.commit();
+  });
+  state_->in_transaction = false;
+  return committed;
+}
+
+void PgUpdateStore::rollback() {
+  state_->give_up();
+}
+
+}  // namespace ota::sql
