@@ -1,0 +1,97 @@
+# The bridge of a stack: migrations, start and stop.
+# shellcheck shell=bash
+
+bridge_binary() { printf '%s' "$(build_dir)/bridge/ota-bridge"; }
+
+bridge_is_alive() { part_pid bridge >/dev/null; }
+
+start_bridge() {
+  bridge_is_alive && return
+  [[ -x $(bridge_binary) ]] || die "$(bridge_binary) is not there; build it (./ota setup)"
+  choose_port HTTP_PORT 8080
+  mkdir -p "$STACK_DIR/firmware"
+  if [[ $POSTGRES_KIND == private ]] && postgres_is_alive; then prepare_database; fi
+  (bridge_environment && launch bridge "$(bridge_binary)" "$(bridge_binary)")
+  if ! wait_until 60 bridge_is_ready; then
+    show_log_tail bridge
+    die "the bridge was not healthy within 60 s ($(ota_url)/health answers: $(health | head -c 300))"
+  fi
+  bridge_is_alive && return
+  retry_with_new_ports bridge HTTP_PORT || {
+    show_log_tail bridge
+    die "the bridge ended at once; its log says why"
+  }
+  start_bridge
+}
+
+# Where this machine reaches the bridge.
+ota_url() {
+  local host=$BIND_HOST
+  case $host in
+    0.0.0.0) host=127.0.0.1 ;;
+    ::) host='[::1]' ;;
+    *:*) host="[$host]" ;;
+  esac
+  printf 'http://%s:%s' "$host" "$HTTP_PORT"
+}
+
+# Where devices reach it: absolute, because an offer over MQTT does not say where it came from.
+public_url() {
+  case $BIND_HOST in
+    0.0.0.0 | ::) printf 'http://%s:%s' "$(hostname)" "$HTTP_PORT" ;;
+    *) ota_url ;;
+  esac
+}
+
+# Migrations are the owner's; the bridge itself logs in as a role that could not do them.
+prepare_database() {
+  local log=$STACK_DIR/logs/bridge.log
+  (
+    database_environment "$DB_OWNER" "$DB_OWNER_PASSWORD"
+    exec "$(bridge_binary)" migrate
+  ) >>"$log" 2>&1 || {
+    show_log_tail bridge
+    die "the database could not be brought up to date; see $log"
+  }
+  run_psql "$DB_OWNER" "$DB_OWNER_PASSWORD" "$DB_NAME" -v runtime_role="$DB_SERVICE" \
+    -f "$OTA_ROOT/sql/roles.sql" >>"$log" 2>&1 || {
+    show_log_tail bridge
+    die "the rights of $DB_SERVICE could not be granted; see $log"
+  }
+}
+
+# database_environment USER PASSWORD: the private cluster, and nothing the caller's shell says of another one.
+database_environment() {
+  unset "${!PG@}"
+  export PGHOST=$SOCKET_DIR PGPORT=5432 PGDATABASE=$DB_NAME PGUSER=$1 PGPASSWORD=$2
+}
+
+# Settings that do not concern the stack itself (LOG_LEVEL, PUSH_PER_SECOND …) pass through from the caller.
+bridge_environment() {
+  local shared_group=${MQTT_SHARED_GROUP:-}
+  if [[ $POSTGRES_KIND == private ]]; then database_environment "$DB_SERVICE" "$DB_SERVICE_PASSWORD"; fi
+  if [[ $BROKER_KIND == private ]]; then
+    unset MQTT_CA MQTT_CERT MQTT_KEY
+    export MQTT_URL=mqtt://127.0.0.1:${MQTT_INTERNAL_PORT:-1} MQTT_SHARED_GROUP=$shared_group
+    export MQTT_USERNAME=$MQTT_BRIDGE_USER MQTT_PASSWORD=$MQTT_BRIDGE_PASSWORD
+  fi
+  export API_KEY MQTT_ROOT HOST=$BIND_HOST PORT=$HTTP_PORT FIRMWARE_STORAGE_PATH=$STACK_DIR/firmware
+  export PUBLIC_URL=${PUBLIC_URL:-$(public_url)}
+}
+
+health() { curl -s --max-time 5 --noproxy '*' "$(ota_url)/health"; }
+
+# Ready means: it answers, and sees those of its parts that run. True as well when it has died: waiting is over then.
+bridge_is_ready() {
+  local pid answer wanted=.
+  pid=$(part_pid bridge) || return 0
+  port_belongs_to "$HTTP_PORT" "$pid" || return 1
+  answer=$(health) || return 1
+  if [[ $POSTGRES_KIND == external ]] || postgres_is_alive; then wanted+=' | select(.status == "healthy")'; fi
+  if [[ $BROKER_KIND == external ]] || broker_is_alive; then
+    wanted+=' | select((.mqtt // "connected") == "connected")'
+  fi
+  jq -e "$wanted" >/dev/null 2>&1 <<<"$answer"
+}
+
+stop_bridge() { stop_part bridge TERM 15; }
