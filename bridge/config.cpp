@@ -128,20 +128,20 @@ std::vector<ConfigVariable> config_variables() {
 Expected<Config> read_config(const std::function<std::string(const std::string&)>& get) {
   Config config;
   std::string problems;
+  const auto add_problem = [&problems](const char* name, const std::string& message) {
+    if (!problems.empty()) problems += '\n';
+    problems.append(name).append(": ").append(message);
+  };
   for (const auto& row : kRows) {
     const auto value = get(row.name);
-    if (const auto done = row.set(config, value.empty() ? row.fallback : value); !done) {
-      problems += (problems.empty() ? "" : "\n") + std::string(row.name) + ": " + done.error().message;
-    }
+    const auto done = row.set(config, value.empty() ? row.fallback : value);
+    if (!done) add_problem(row.name, done.error().message);
   }
   if (config.mqtt_cert.empty() != config.mqtt_key.empty()) {
-    problems += (problems.empty() ? "" : "\n") +
-                std::string("MQTT_CERT and MQTT_KEY go together; one of them is missing");
+    add_problem("MQTT_CERT", "goes together with MQTT_KEY; one of them is missing");
   }
   if (!config.mqtt_shared_group.empty() && get("REPLICA").empty()) {
-    problems +=
-        (problems.empty() ? "" : "\n") +
-        std::string("REPLICA: bridges that share a subscription need a name each; give every one its own");
+    add_problem("REPLICA", "bridges that share a subscription need a name each; give every one its own");
   }
   if (!problems.empty()) return fleet::fail(ErrorKind::invalid, problems);
   return config;
