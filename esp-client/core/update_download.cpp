@@ -130,6 +130,7 @@ void UpdateMachine::stop(const Event& event) {
 void UpdateMachine::start_download() {
   state_ = State::kLoading;
   resumed_ = resumed_ || record_.offset_bytes > 0;
+  progress_due_ms_ = now_ms_ + timing_.progress_gap_ms;
   window_start_ms_ = now_ms_;
   window_offset_bytes_ = record_.offset_bytes;
   add(ActionKind::kStartDownload);
@@ -156,7 +157,8 @@ void UpdateMachine::progress(const Event& event) {
     download_tries_ = 0;
   }
   const unsigned percent = percent_of(record_.offset_bytes, size_bytes);
-  if (percent < reported_percent_ + 10) return;
+  if (percent < reported_percent_ + 10 || now_ms_ < progress_due_ms_) return;
+  progress_due_ms_ = now_ms_ + timing_.progress_gap_ms;
   reported_percent_ = percent - percent % 10;
   add(ActionKind::kPersist);
   add_step(Status::kDownloading);

@@ -23,6 +23,7 @@ struct Timing {
   std::uint64_t install_report_wait_ms = 3'000;  // for the ack of "installing" before the reboot
   std::uint64_t trial_ms = 1'800'000;            // in which a new image must reach its server
   std::uint64_t confirm_retry_ms = 5'000;
+  std::uint64_t progress_gap_ms = 1'000;  // at least, between two reports of progress
   std::uint64_t rate_window_ms = 30'000;
   std::uint64_t rate_bytes_per_s_min = 64;
   unsigned download_tries_max = 20;  // in a row without real progress
@@ -191,6 +192,7 @@ class UpdateMachine {
   unsigned refusals_ = 0;
   unsigned busy_ = 0;
   unsigned reported_percent_ = 0;
+  std::uint64_t progress_due_ms_ = 0;
   std::uint64_t best_offset_bytes_ = 0;
   std::uint64_t wait_until_ms_ = 0;
   std::uint64_t window_start_ms_ = 0;

@@ -4,11 +4,17 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <charconv>
 #include <stdexcept>
+#include <vector>
+
+#include "esp-client/host/steady_clock.hpp"
 
 namespace ota::device::host {
 namespace {
+
+constexpr std::uint64_t kCatchUpMs = 100;  // a late piece may be made up for, by no more than this
 
 // A slow reader needs a small receive window, or the kernel takes the whole image at once.
 int shrink_window(void*, curl_socket_t fd, curlsocktype) {
@@ -68,6 +74,11 @@ void HttpClient::on_fd(int fd, std::uint32_t epoll_events) {
 }
 
 void HttpClient::poll() {
+  // A resumed transfer may end, and with it leave the set.
+  const std::vector<Transfer*> paced(paced_.begin(), paced_.end());
+  for (Transfer* transfer : paced) {
+    if (paced_.count(transfer) > 0) transfer->resume_when_due();
+  }
   int running = 0;
   curl_multi_socket_action(multi_, CURL_SOCKET_TIMEOUT, 0, &running);
   finish_transfers();
@@ -91,6 +102,8 @@ void HttpClient::Transfer::prepare(const std::string& url, std::uint32_t timeout
   retry_after_s_ = 0;
   head_taken_ = false;
   dropped_ = false;
+  paused_ = false;
+  next_piece_ms_ = 0;
   easy_ = curl_easy_init();
   if (easy_ == nullptr) throw std::runtime_error("libcurl has no memory");
   const HttpOptions& options = client_.options_;
@@ -123,9 +136,11 @@ void HttpClient::Transfer::get(const std::string& url, std::uint64_t offset_byte
     curl_easy_setopt(easy_, CURLOPT_BUFFERSIZE, static_cast<long>(options.chunk_bytes));
   }
   if (options.rate_bytes_per_s_max > 0) {
-    curl_easy_setopt(easy_, CURLOPT_MAX_RECV_SPEED_LARGE,
-                     static_cast<curl_off_t>(options.rate_bytes_per_s_max));
+    // Small pieces, so that the bytes come evenly: ten a second, as far as libcurl reads so little.
+    const std::uint64_t piece = std::clamp<std::uint64_t>(options.rate_bytes_per_s_max / 10, 1024, 16384);
+    if (options.chunk_bytes == 0) curl_easy_setopt(easy_, CURLOPT_BUFFERSIZE, static_cast<long>(piece));
     curl_easy_setopt(easy_, CURLOPT_SOCKOPTFUNCTION, &shrink_window);
+    client_.paced_.insert(this);
   }
   launch();
 }
@@ -146,6 +161,7 @@ void HttpClient::Transfer::launch() {
 
 void HttpClient::Transfer::stop() {
   if (easy_ == nullptr) return;
+  client_.paced_.erase(this);
   curl_multi_remove_handle(client_.multi_, easy_);
   curl_easy_cleanup(easy_);
   curl_slist_free_all(headers_);
@@ -190,9 +206,27 @@ bool HttpClient::Transfer::take_head() {
   return !dropped_;
 }
 
+// libcurl's own limit lets a second's worth through at once; this one spaces the pieces.
+bool HttpClient::Transfer::over_rate(std::size_t bytes) {
+  const std::uint64_t rate = client_.options_.rate_bytes_per_s_max;
+  if (rate == 0 || client_.paced_.count(this) == 0) return false;
+  const std::uint64_t now_ms = steady_now_ms();
+  paused_ = now_ms < next_piece_ms_;
+  if (!paused_)
+    next_piece_ms_ = std::max(next_piece_ms_, now_ms - std::min(now_ms, kCatchUpMs)) + bytes * 1000 / rate;
+  return paused_;
+}
+
+void HttpClient::Transfer::resume_when_due() {
+  if (!paused_ || steady_now_ms() < next_piece_ms_) return;
+  paused_ = false;
+  curl_easy_pause(easy_, CURLPAUSE_CONT);
+}
+
 std::size_t HttpClient::Transfer::body_piece(char* data, std::size_t size, std::size_t count, void* self) {
   auto& transfer = *static_cast<Transfer*>(self);
   const std::size_t bytes = size * count;
+  if (transfer.over_rate(bytes)) return CURL_WRITEFUNC_PAUSE;
   if (!transfer.take_head()) return 0;
   transfer.dropped_ = !transfer.sink_.on_body(reinterpret_cast<const std::uint8_t*>(data), bytes);
   return transfer.dropped_ ? 0 : bytes;

@@ -2,6 +2,7 @@
 #include <curl/curl.h>
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -53,6 +54,7 @@ class HttpClient final : public FdHandler {
   EventLoop& loop_;
   HttpOptions options_;
   CURLM* multi_;
+  std::set<Transfer*> paced_;  // transfers that may wait for their rate
 };
 
 class HttpClient::Transfer {
@@ -73,6 +75,8 @@ class HttpClient::Transfer {
   void prepare(const std::string& url, std::uint32_t timeout_s);
   void launch();
   bool take_head();
+  [[nodiscard]] bool over_rate(std::size_t bytes);
+  void resume_when_due();
   void ended(CURLcode code);
   static std::size_t header_line(char* data, std::size_t size, std::size_t count, void* self);
   static std::size_t body_piece(char* data, std::size_t size, std::size_t count, void* self);
@@ -87,6 +91,8 @@ class HttpClient::Transfer {
   std::uint32_t retry_after_s_ = 0;
   bool head_taken_ = false;
   bool dropped_ = false;
+  bool paused_ = false;
+  std::uint64_t next_piece_ms_ = 0;  // no byte before, or the rate would be exceeded
 };
 
 }  // namespace ota::device::host

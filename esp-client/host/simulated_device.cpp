@@ -2,17 +2,10 @@
 
 #include <sys/random.h>
 
-#include <chrono>
 #include <filesystem>
 #include <stdexcept>
 
 namespace ota::device::host {
-
-std::uint64_t steady_now_ms() {
-  const auto since_start = std::chrono::steady_clock::now().time_since_epoch();
-  return static_cast<std::uint64_t>(
-      std::chrono::duration_cast<std::chrono::milliseconds>(since_start).count());
-}
 
 SimulatedDevice::SimulatedDevice(const DeviceOptions& options, HttpClient& http, const MakeLink& make_link,
                                  DeviceWatcher& watcher)

@@ -10,6 +10,7 @@
 #include "esp-client/host/file_slots.hpp"
 #include "esp-client/host/link.hpp"
 #include "esp-client/host/nvs_file.hpp"
+#include "esp-client/host/steady_clock.hpp"
 
 namespace ota::device::host {
 
@@ -79,8 +80,5 @@ class SimulatedDevice final : public Clock, public Observer {
   std::uint64_t power_on_ms_ = 0;
   std::optional<Result> last_settled_;
 };
-
-// Milliseconds of the process's monotonic clock.
-[[nodiscard]] std::uint64_t steady_now_ms();
 
 }  // namespace ota::device::host
