@@ -17,7 +17,7 @@ Expected<std::int64_t> whole_number(const std::string& text, std::int64_t least,
   std::int64_t number = 0;
   const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (problem != std::errc{} || end != text.data() + text.size() || number < least || number > most) {
-    return fleet::fail(ErrorKind::invalid, "'" + fleet::printable(text) + "' is not a whole number from " +
+    return fleet::fail(ErrorKind::invalid, fleet::quoted(text) + " is not a whole number from " +
                                                std::to_string(least) + " to " + std::to_string(most));
   }
   return number;
@@ -45,7 +45,7 @@ Expected<void> public_url(Config& config, const std::string& value) {
   if (!is_url || value.size() > kUrlBytesMax) {
     return fleet::fail(
         ErrorKind::invalid,
-        "'" + fleet::printable(value) + "' must be http:// or https:// with a host, at most 256 characters");
+        fleet::quoted(value) + " must be http:// or https:// with a host, at most 256 characters");
   }
   config.public_url = value;
   while (!config.public_url.empty() && config.public_url.back() == '/') config.public_url.pop_back();
@@ -54,8 +54,8 @@ Expected<void> public_url(Config& config, const std::string& value) {
 
 Expected<void> mqtt_url(Config& config, const std::string& value) {
   if (value != "off" && value.rfind("mqtt://", 0) != 0 && value.rfind("mqtts://", 0) != 0) {
-    return fleet::fail(ErrorKind::invalid, "'" + fleet::printable(value) +
-                                               "' must be mqtt://host:port, mqtts://host:port or off");
+    return fleet::fail(ErrorKind::invalid,
+                       fleet::quoted(value) + " must be mqtt://host:port, mqtts://host:port or off");
   }
   config.mqtt_url = value;
   return {};
@@ -78,8 +78,7 @@ Expected<void> log_level(Config& config, const std::string& value) {
       return {};
     }
   }
-  return fleet::fail(ErrorKind::invalid,
-                     "'" + fleet::printable(value) + "' must be trace, debug, info, warn or error");
+  return fleet::fail(ErrorKind::invalid, fleet::quoted(value) + " must be trace, debug, info, warn or error");
 }
 
 struct Row {

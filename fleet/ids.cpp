@@ -69,4 +69,8 @@ std::string printable(std::string_view text) {
   return shown;
 }
 
+std::string quoted(std::string_view text) {
+  return std::string("'").append(printable(text)).append("'");
+}
+
 }  // namespace ota::fleet

@@ -24,4 +24,7 @@ inline constexpr std::size_t kIdCharsMax = 64;
 /// 80 characters.
 [[nodiscard]] std::string printable(std::string_view text);
 
+/// printable(text) between single quotes.
+[[nodiscard]] std::string quoted(std::string_view text);
+
 }  // namespace ota::fleet
