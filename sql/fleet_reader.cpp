@@ -15,9 +15,10 @@ using fleet::Expected;
 #define OTA_SQL_LIST_DEVICES                                                                              \
   "SELECT device_id, device_model, current_firmware_version, " OTA_SQL_ISO("last_seen") ", " OTA_SQL_ISO( \
       "created_at") " FROM devices "
-#define OTA_SQL_LIST_DEVICES_ORDER " ORDER BY last_seen DESC NULLS LAST, id DESC LIMIT $1::integer"
+#define OTA_SQL_LIST_DEVICES_ORDER \
+  " ORDER BY last_seen_cut DESC NULLS LAST, last_seen DESC NULLS LAST, id DESC LIMIT $1::integer"
 
-// A statement per filter, so that each has its own index.
+// A statement per filter, so that each has its own index. The cut times are indexed, see migrations/0003.
 constexpr Statement kDevices = {"list_devices", OTA_SQL_LIST_DEVICES OTA_SQL_LIST_DEVICES_ORDER};
 constexpr Statement kDevicesOfModel = {
     "list_devices_of_model", OTA_SQL_LIST_DEVICES "WHERE device_model = $2" OTA_SQL_LIST_DEVICES_ORDER};
@@ -25,7 +26,8 @@ constexpr Statement kDevicesOfModel = {
 #define OTA_SQL_LIST_UPDATES \
   "SELECT device_id, firmware_version, status, error_message, progress_percent, " OTA_SQL_ISO( \
       "started_at") ", " OTA_SQL_ISO("completed_at") ", " OTA_SQL_ISO("reported_at") " FROM device_update_status "
-#define OTA_SQL_LIST_UPDATES_ORDER " ORDER BY reported_at DESC NULLS LAST, id DESC LIMIT $1::integer"
+#define OTA_SQL_LIST_UPDATES_ORDER \
+  " ORDER BY reported_at_cut DESC NULLS LAST, reported_at DESC NULLS LAST, id DESC LIMIT $1::integer"
 
 constexpr Statement kUpdates = {"list_updates", OTA_SQL_LIST_UPDATES OTA_SQL_LIST_UPDATES_ORDER};
 constexpr Statement kUpdatesOfDevice = {

@@ -1,5 +1,6 @@
 #include "sql/json.hpp"
 
+#include <cmath>
 #include <cstdint>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -8,6 +9,7 @@ namespace ota::sql {
 namespace {
 
 constexpr int kDepthMax = 64;
+constexpr double kExactIntegersMax = 9007199254740992.0;  // 2^53
 
 bool exceeds_int64(const nlohmann::json& number) {
   return number.is_number_unsigned() &&
@@ -23,7 +25,11 @@ fleet::JsonValue converted(const nlohmann::json& from, int depth) {
   } else if (from.is_number_integer() && !exceeds_int64(from)) {
     to.value = from.get<std::int64_t>();
   } else if (from.is_number()) {
-    to.value = from.get<double>();
+    // PostgreSQL keeps 1.0 as it was written; the domain knows whole numbers as such.
+    const double number = from.get<double>();
+    const bool whole = std::trunc(number) == number && std::abs(number) < kExactIntegersMax;
+    if (whole) to.value = static_cast<std::int64_t>(number);
+    if (!whole) to.value = number;
   } else if (from.is_string()) {
     to.value = from.get_ref<const Json::string_t&>();
   } else if (from.is_array()) {
@@ -39,34 +45,11 @@ fleet::JsonValue converted(const nlohmann::json& from, int depth) {
   return to;
 }
 
-struct ToLibrary {
-  using Json = nlohmann::json;
-  Json operator()(std::nullptr_t) const { return nullptr; }
-  Json operator()(bool value) const { return value; }
-  Json operator()(std::int64_t value) const { return value; }
-  Json operator()(double value) const { return value; }
-  Json operator()(const std::string& value) const { return value; }
-  Json operator()(const fleet::JsonValue::Array& array) const {
-    Json to = Json::array();
-    for (const auto& element : array) to.push_back(std::visit(*this, element.value));
-    return to;
-  }
-  Json operator()(const fleet::JsonValue::Object& object) const {
-    Json to = Json::object();
-    for (const auto& [key, member] : object) to[key] = std::visit(*this, member.value);
-    return to;
-  }
-};
-
 }  // namespace
 
 fleet::JsonValue parse_jsonb(std::string_view text) {
   const auto document = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
   return document.is_discarded() ? fleet::JsonValue{} : converted(document, 0);
-}
-
-std::string json_text(const fleet::JsonValue& value) {
-  return std::visit(ToLibrary{}, value.value).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 }  // namespace ota::sql

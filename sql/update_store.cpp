@@ -4,8 +4,8 @@
 #include <set>
 #include <string_view>
 
+#include "fleet/strict_json.hpp"
 #include "sql/device_rows.hpp"
-#include "sql/json.hpp"
 #include "sql/parameters.hpp"
 #include "sql/session.hpp"
 
@@ -200,7 +200,7 @@ void add_events(Script& script, const std::vector<fleet::Event>& events) {
     versions.add_or_null(event.version);
     event.rollout_id == 0 ? rollouts.add_null() : rollouts.add(event.rollout_id);
     const bool has_data = !std::holds_alternative<std::nullptr_t>(event.data.value);
-    has_data ? data.add(json_text(event.data)) : data.add_null();
+    has_data ? data.add(fleet::to_json(event.data)) : data.add_null();
     by.add_or_null(event.by);
   }
   script.execute(kAddEvents,
