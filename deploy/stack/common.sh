@@ -51,6 +51,9 @@ random_hex() {
   od -An -N"$bytes" -tx1 /dev/urandom | tr -d ' \n'
 }
 
+# For tools that match patterns where a plain path is meant.
+escape_glob() { sed 's/[][*?\\]/\\&/g' <<<"$1"; }
+
 now_ms() {
   local microseconds=${EPOCHREALTIME/[^0-9]/}
   printf '%s' "${microseconds%???}"

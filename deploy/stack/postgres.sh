@@ -142,11 +142,11 @@ clear_stale_cluster_locks() {
   rm -f "$CLUSTER_DIR/data/postmaster.pid" "$SOCKET_DIR/.s.PGSQL.5432.lock" "$SOCKET_DIR/.s.PGSQL.5432"
 }
 
+# All of PostgreSQL's processes have the data folder as their working directory.
 cluster_is_unused() {
   local link
-  for link in /proc/[0-9]*/cwd; do
-    [[ $(readlink "$link" 2>/dev/null) != "$CLUSTER_DIR/data" ]] || return 1
-  done
+  link=$(find /proc/[0-9]*/cwd -maxdepth 0 -lname "$(escape_glob "$CLUSTER_DIR/data")" -print -quit 2>/dev/null) || true
+  [[ -z $link ]]
 }
 
 # run_psql USER PASSWORD DATABASE ARGUMENT…: on the private cluster, whatever PG* variables the caller has.
