@@ -1,0 +1,176 @@
+#include "http/connection.hpp"
+
+#include <linux/sockios.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+namespace ota::http {
+namespace {
+
+constexpr std::size_t kReadBytes = 4096;
+constexpr std::size_t kCollectBytesMax = 64 * 1024;
+constexpr std::string_view kHeadEnd = "\r\n\r\n";
+
+int as_poll_timeout(Connection::Clock::duration wait) {
+  const auto milliseconds = std::chrono::ceil<std::chrono::milliseconds>(wait).count();
+  return static_cast<int>(std::clamp<std::int64_t>(milliseconds, 0, 60'000));
+}
+
+}  // namespace
+
+Connection::Connection(int fd, std::string peer, const TransferLimits& limits)
+    : fd_(fd), peer_(std::move(peer)), limits_(limits) {}
+
+Connection::~Connection() {
+  ::close(fd_);
+}
+
+Connection::Head Connection::head() {
+  const auto found = in_.find(kHeadEnd, std::max(in_at_, searched_to_));
+  if (found != std::string::npos && found - in_at_ <= kHeadBytesMax) return Head::whole;
+  // The end may lie across two reads.
+  searched_to_ = in_.size() < kHeadEnd.size() ? 0 : in_.size() - kHeadEnd.size() + 1;
+  return in_.size() - in_at_ > kHeadBytesMax ? Head::too_long : Head::partial;
+}
+
+Connection::Head Connection::fill() {
+  if (in_at_ > 0) {
+    in_.erase(0, in_at_);
+    in_at_ = 0;
+    searched_to_ = 0;
+  }
+  while (true) {
+    const auto state = head();
+    if (state != Head::partial) return state;
+    const auto old_size = in_.size();
+    in_.resize(old_size + kReadBytes);
+    const auto count = ::recv(fd_, in_.data() + old_size, kReadBytes, MSG_DONTWAIT);
+    in_.resize(old_size + static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
+    if (count > 0 && old_size == 0) head_began_at_ = Clock::now();
+    if (count > 0 || (count < 0 && errno == EINTR)) continue;
+    if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return Head::partial;
+    return Head::closed;
+  }
+}
+
+bool Connection::wait_readable(std::chrono::milliseconds wait) const {
+  pollfd waiting{fd_, POLLIN, 0};
+  return ::poll(&waiting, 1, static_cast<int>(wait.count())) > 0;
+}
+
+void Connection::begin_request() {
+  deadline_ = Clock::now() + limits_.request_timeout;
+  transfer_ = false;
+  timed_out_ = false;
+}
+
+void Connection::begin_transfer() {
+  if (transfer_) return;
+  transfer_ = true;
+  window_began_at_ = Clock::now();
+  window_began_bytes_ = moved_bytes();
+}
+
+ssize_t Connection::read(char* to, std::size_t size) {
+  if (in_at_ < in_.size()) {
+    const auto count = std::min(size, in_.size() - in_at_);
+    std::memcpy(to, in_.data() + in_at_, count);
+    in_at_ += count;
+    return static_cast<ssize_t>(count);
+  }
+  if (!flush()) return -1;
+  if (size >= kReadBytes) return receive(to, size);
+  // Small reads are served from memory: the library asks for single bytes.
+  in_at_ = 0;
+  searched_to_ = 0;
+  in_.resize(kReadBytes);
+  const auto count = receive(in_.data(), kReadBytes);
+  in_.resize(static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
+  return count > 0 ? read(to, size) : count;
+}
+
+ssize_t Connection::receive(char* to, std::size_t size) {
+  while (true) {
+    const auto count = ::recv(fd_, to, size, MSG_DONTWAIT);
+    if (count > 0) received_bytes_ += count;
+    if (count >= 0) return count;
+    if (errno == EINTR) continue;
+    if ((errno != EAGAIN && errno != EWOULDBLOCK) || !wait(POLLIN)) return -1;
+  }
+}
+
+ssize_t Connection::write(const char* from, std::size_t size) {
+  if (transfer_ && size > 0) {
+    // Straight from the map to the kernel: a page that a shrunken file no longer has is then an error of the
+    // call, where a copy of our own would be a fatal signal.
+    return flush(MSG_MORE) ? send(from, size, 0) : -1;
+  }
+  out_.append(from, size);
+  if (out_.size() > kCollectBytesMax && !flush()) return -1;
+  return static_cast<ssize_t>(size);
+}
+
+bool Connection::flush(int flags) {
+  std::size_t sent = 0;
+  while (sent < out_.size()) {
+    const auto count = send(out_.data() + sent, out_.size() - sent, flags);
+    if (count < 0) return false;
+    sent += static_cast<std::size_t>(count);
+  }
+  out_.clear();
+  return true;
+}
+
+ssize_t Connection::send(const char* from, std::size_t size, int flags) {
+  while (true) {
+    const auto count = ::send(fd_, from, size, flags | MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (count > 0) sent_bytes_ += count;
+    if (count >= 0) return count;
+    if (errno == EINTR) continue;
+    if ((errno != EAGAIN && errno != EWOULDBLOCK) || !wait(POLLOUT)) return -1;
+  }
+}
+
+bool Connection::wait(short events) {
+  const auto began_at = Clock::now();
+  auto now = began_at;
+  while (true) {
+    // A transfer is looked at now and then, so that the rate is judged while nothing moves at all.
+    const auto until = transfer_
+                           ? std::min(window_began_at_ + limits_.rate_window, now + std::chrono::seconds(1))
+                           : std::min(deadline_, began_at + limits_.io_timeout);
+    pollfd waiting{fd_, events, 0};
+    const int ready = ::poll(&waiting, 1, as_poll_timeout(until - now));
+    now = Clock::now();
+    timed_out_ = transfer_ ? is_too_slow(now) : ready == 0 && now >= until;
+    if (timed_out_ || (ready < 0 && errno != EINTR)) return false;
+    if (ready > 0) return true;
+  }
+}
+
+bool Connection::is_too_slow(Clock::time_point now) {
+  const auto elapsed = now - window_began_at_;
+  if (limits_.bytes_per_second_min == 0 || elapsed < limits_.rate_window) return false;
+  const auto moved = moved_bytes();
+  const auto seconds = std::chrono::duration<double>(elapsed).count();
+  const bool slow = static_cast<double>(moved - window_began_bytes_) <
+                    static_cast<double>(limits_.bytes_per_second_min) * seconds;
+  window_began_at_ = now;
+  window_began_bytes_ = moved;
+  return slow;
+}
+
+std::int64_t Connection::moved_bytes() const {
+  // What the peer's side has taken, not what our kernel holds for it.
+  int unsent = 0;
+  if (::ioctl(fd_, SIOCOUTQ, &unsent) != 0) unsent = 0;
+  return received_bytes_ + sent_bytes_ - unsent;
+}
+
+}  // namespace ota::http

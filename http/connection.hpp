@@ -1,0 +1,91 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace ota::http {
+
+/// How long a connection may take over what.
+struct TransferLimits {
+  std::chrono::milliseconds keep_alive{5000};
+  std::chrono::milliseconds io_timeout{5000};
+  std::chrono::milliseconds request_timeout{20000};
+  std::int64_t bytes_per_second_min = 256;
+  std::chrono::milliseconds rate_window{60000};
+};
+
+/// Longest request head in bytes; beyond it 431.
+inline constexpr std::size_t kHeadBytesMax = 32768;
+
+/// One client's socket with what was read from it and what is to be written. Belongs to one thread at a time;
+/// it is handed between the poller and a worker. Closes the socket at the end.
+class Connection {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  Connection(int fd, std::string peer, const TransferLimits& limits);
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  [[nodiscard]] int fd() const { return fd_; }
+  [[nodiscard]] const std::string& peer() const { return peer_; }
+
+  enum class Head { partial, whole, too_long, closed };
+  /// Reads what has arrived, without waiting, up to a whole request head.
+  [[nodiscard]] Head fill();
+  /// The same question about what is in memory already.
+  [[nodiscard]] Head head();
+  [[nodiscard]] std::string_view buffered() const { return std::string_view(in_).substr(in_at_); }
+  /// Whether something to read arrives within `wait`.
+  [[nodiscard]] bool wait_readable(std::chrono::milliseconds wait) const;
+
+  /// From now on the request's head and body must arrive within request_timeout.
+  void begin_request();
+  /// From now on only the minimum rate counts: an image is on its way, in or out.
+  void begin_transfer();
+
+  /// As recv: bytes read, 0 when the client has closed, -1 on an error or when a limit is reached.
+  [[nodiscard]] ssize_t read(char* to, std::size_t size);
+  /// Collects small answers until flush(); during a transfer sends at once. -1 on an error or limit.
+  [[nodiscard]] ssize_t write(const char* from, std::size_t size);
+  [[nodiscard]] bool flush() { return flush(0); }
+
+  [[nodiscard]] bool timed_out() const { return timed_out_; }
+  /// When the poller gives it up; kept by the poller.
+  Clock::time_point expires_at{};
+
+  [[nodiscard]] Clock::time_point head_began_at() const { return head_began_at_; }
+
+ private:
+  [[nodiscard]] bool flush(int flags);
+  [[nodiscard]] ssize_t receive(char* to, std::size_t size);
+  [[nodiscard]] ssize_t send(const char* from, std::size_t size, int flags);
+  [[nodiscard]] bool wait(short events);
+  [[nodiscard]] bool is_too_slow(Clock::time_point now);
+  [[nodiscard]] std::int64_t moved_bytes() const;
+
+  const int fd_;
+  const std::string peer_;
+  const TransferLimits& limits_;
+
+  std::string in_;
+  std::size_t in_at_ = 0;  // before it: consumed
+  std::size_t searched_to_ = 0;
+  Clock::time_point head_began_at_{};
+  std::string out_;
+
+  Clock::time_point deadline_{};
+  bool transfer_ = false;
+  bool timed_out_ = false;
+  Clock::time_point window_began_at_{};
+  std::int64_t window_began_bytes_ = 0;
+  std::int64_t received_bytes_ = 0;
+  std::int64_t sent_bytes_ = 0;
+};
+
+}  // namespace ota::http

@@ -1,0 +1,60 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "fleet/expected.hpp"
+#include "fleet/ports/blobs.hpp"
+
+namespace ota::http {
+
+/// Decoded query parameters; a name may stand more than once.
+using Params = std::multimap<std::string, std::string>;
+
+/// One part of a multipart body, as its header names it.
+struct Part {
+  std::string name;
+  std::string filename;
+};
+
+/// A request, as the handlers see it: no library's type. Lives as long as its handler runs; one thread.
+class Request {
+ public:
+  virtual ~Request() = default;
+
+  /// The value of a header that stands exactly once; nullopt otherwise.
+  [[nodiscard]] virtual std::optional<std::string_view> header(const std::string& name) const = 0;
+
+  /// Reads a multipart body piece by piece. Either callback answers an error to stop the reading, which then
+  /// is the answer. Other errors: `malformed` (no or broken multipart), `too_large`, `unavailable` (the
+  /// client went away or was too slow).
+  using OnPart = std::function<fleet::Expected<void>(const Part& part)>;
+  using OnBytes = std::function<fleet::Expected<void>(std::string_view bytes)>;
+  [[nodiscard]] virtual fleet::Expected<void> read_parts(const OnPart& on_part, const OnBytes& on_bytes) = 0;
+
+  std::string_view method;
+  std::string_view path;           ///< decoded, without the query
+  const Params* params = nullptr;  ///< never null in a handler
+  std::string_view captured;       ///< the path parameter; empty where the route has none
+  std::string body;                ///< of routes with a JSON body
+};
+
+/// What a handler answers: a text, or a stretch of an image.
+struct Response {
+  int status = 200;
+  std::string body;
+  std::string content_type = "application/json";
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::shared_ptr<const fleet::Blob> blob;  ///< set: the body is blob's bytes from `offset`, `length` of them
+  std::size_t offset = 0;
+  std::size_t length = 0;
+};
+
+}  // namespace ota::http

@@ -1,0 +1,195 @@
+#include "http/poller.hpp"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <spdlog/spdlog.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <vector>
+
+namespace ota::http {
+namespace {
+
+using Clock = Connection::Clock;
+
+constexpr int kTickMs = 250;
+constexpr int kAcceptedAtOnceMax = 64;
+constexpr std::chrono::seconds kDrainFor{2};
+
+std::string text_of(const sockaddr_storage& address) {
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  const void* bytes =
+      address.ss_family == AF_INET6
+          ? static_cast<const void*>(&reinterpret_cast<const sockaddr_in6&>(address).sin6_addr)
+          : static_cast<const void*>(&reinterpret_cast<const sockaddr_in&>(address).sin_addr);
+  const char* written = ::inet_ntop(address.ss_family, bytes, text.data(), text.size());
+  return written == nullptr ? "?" : written;
+}
+
+// Throws away what has arrived; false when the client has closed.
+bool discard(int fd) {
+  std::array<char, 16384> bytes;
+  while (true) {
+    const auto count = ::recv(fd, bytes.data(), bytes.size(), MSG_DONTWAIT);
+    if (count == 0) return false;
+    if (count < 0) return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
+  }
+}
+
+}  // namespace
+
+Poller::Poller(const TransferLimits& limits, std::size_t connections_max, OnReady on_ready)
+    : limits_(limits),
+      connections_max_(connections_max),
+      on_ready_(std::move(on_ready)),
+      epoll_(::epoll_create1(EPOLL_CLOEXEC)) {}
+
+Poller::~Poller() {
+  stop();
+  if (epoll_ >= 0) ::close(epoll_);
+}
+
+void Poller::start(int listening) {
+  listening_ = listening;
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.fd = listening;
+  ::epoll_ctl(epoll_, EPOLL_CTL_ADD, listening, &event);
+  thread_ = std::thread([this] { run(); });
+}
+
+void Poller::stop() {
+  stopping_ = true;
+  if (thread_.joinable()) thread_.join();
+  const std::lock_guard lock(mutex_);
+  waiting_.clear();
+}
+
+std::size_t Poller::count() const {
+  const std::lock_guard lock(mutex_);
+  return waiting_.size();
+}
+
+void Poller::park(std::unique_ptr<Connection> connection) {
+  const bool begun = !connection->buffered().empty();
+  connection->expires_at =
+      begun ? connection->head_began_at() + limits_.request_timeout : Clock::now() + limits_.keep_alive;
+  add({std::move(connection), false});
+}
+
+void Poller::drain(std::unique_ptr<Connection> connection) {
+  ::shutdown(connection->fd(), SHUT_WR);
+  connection->expires_at = Clock::now() + kDrainFor;
+  add({std::move(connection), true});
+}
+
+void Poller::add(Entry entry) {
+  if (stopping_) return;
+  const int fd = entry.connection->fd();
+  const std::lock_guard lock(mutex_);
+  if (waiting_.size() >= connections_max_) make_room();
+  waiting_.insert_or_assign(fd, std::move(entry));
+  epoll_event event{};
+  event.events = EPOLLIN | EPOLLRDHUP;
+  event.data.fd = fd;
+  if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event) != 0) waiting_.erase(fd);
+}
+
+Poller::Entry Poller::take(int fd) {
+  const std::lock_guard lock(mutex_);
+  const auto found = waiting_.find(fd);
+  if (found == waiting_.end()) return {};
+  Entry entry = std::move(found->second);
+  waiting_.erase(found);
+  ::epoll_ctl(epoll_, EPOLL_CTL_DEL, fd, nullptr);
+  return entry;
+}
+
+// Called with the lock held.
+void Poller::make_room() {
+  const auto first = std::min_element(waiting_.begin(), waiting_.end(), [](const auto& a, const auto& b) {
+    return a.second.connection->expires_at < b.second.connection->expires_at;
+  });
+  if (first != waiting_.end()) waiting_.erase(first);
+}
+
+void Poller::run() {
+  std::array<epoll_event, 256> events{};
+  auto tick_at = Clock::now();
+  while (!stopping_) {
+    const int count = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), kTickMs);
+    for (int i = 0; i < count; ++i) {
+      const int fd = events[static_cast<std::size_t>(i)].data.fd;
+      if (fd == listening_) {
+        accept_some();
+      } else {
+        advance(take(fd));
+      }
+    }
+    if (Clock::now() < tick_at) continue;
+    tick_at = Clock::now() + std::chrono::milliseconds(kTickMs);
+    close_expired();
+  }
+}
+
+void Poller::accept_some() {
+  for (int i = 0; i < kAcceptedAtOnceMax; ++i) {
+    sockaddr_storage address{};
+    socklen_t length = sizeof(address);
+    const int fd = ::accept4(listening_, reinterpret_cast<sockaddr*>(&address), &length, SOCK_CLOEXEC);
+    if (fd < 0) {
+      if (errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM) return;
+      // Nothing can be opened: ask again at the next tick instead of at once, for ever.
+      spdlog::warn("http: out of descriptors, new connections wait");
+      ::epoll_ctl(epoll_, EPOLL_CTL_DEL, listening_, nullptr);
+      accepting_ = false;
+      return;
+    }
+    const int on = 1;
+    ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    park(std::make_unique<Connection>(fd, text_of(address), limits_));
+  }
+}
+
+void Poller::advance(Entry entry) {
+  if (!entry.connection) return;
+  if (entry.draining) {
+    if (discard(entry.connection->fd())) add(std::move(entry));
+    return;
+  }
+  switch (entry.connection->fill()) {
+    case Connection::Head::closed:
+      return;
+    case Connection::Head::partial:
+      park(std::move(entry.connection));
+      return;
+    case Connection::Head::whole:
+      on_ready_(std::move(entry.connection), false);
+      return;
+    case Connection::Head::too_long:
+      on_ready_(std::move(entry.connection), true);
+      return;
+  }
+}
+
+void Poller::close_expired() {
+  if (!accepting_) {
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.fd = listening_;
+    accepting_ = ::epoll_ctl(epoll_, EPOLL_CTL_ADD, listening_, &event) == 0;
+  }
+  const auto now = Clock::now();
+  const std::lock_guard lock(mutex_);
+  for (auto at = waiting_.begin(); at != waiting_.end();) {
+    at = at->second.connection->expires_at <= now ? waiting_.erase(at) : std::next(at);
+  }
+}
+
+}  // namespace ota::http

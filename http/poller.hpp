@@ -1,0 +1,65 @@
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <unordered_map>
+
+#include "http/connection.hpp"
+
+namespace ota::http {
+
+/// Holds every connection that has nothing to do: it waits here, without a thread, until a whole request head
+/// is there. So a thousand idle or half-sent requests cost a thousand descriptors and no more. Also accepts
+/// new connections. Thread safe.
+class Poller {
+ public:
+  /// Called on the poller's thread with a connection whose head is whole or too long; must not block.
+  using OnReady = std::function<void(std::unique_ptr<Connection> connection, bool head_too_long)>;
+
+  Poller(const TransferLimits& limits, std::size_t connections_max, OnReady on_ready);
+  ~Poller();
+
+  /// `listening` stays the caller's, who closes it after stop().
+  void start(int listening);
+  /// Ends the thread and closes all that wait. park() and drain() afterwards close at once.
+  void stop();
+
+  /// Waits for a request. Beyond connections_max the one that would expire first is closed.
+  void park(std::unique_ptr<Connection> connection);
+  /// Says that nothing more comes, then throws away what the client still sends, for a short while: closing
+  /// with unread bytes would reset the connection and could destroy the answer on its way.
+  void drain(std::unique_ptr<Connection> connection);
+  [[nodiscard]] std::size_t count() const;
+
+ private:
+  struct Entry {
+    std::unique_ptr<Connection> connection;
+    bool draining = false;
+  };
+
+  void run();
+  void accept_some();
+  void advance(Entry entry);
+  void add(Entry entry);
+  [[nodiscard]] Entry take(int fd);
+  void close_expired();
+  void make_room();
+
+  const TransferLimits limits_;
+  const std::size_t connections_max_;
+  const OnReady on_ready_;
+  int epoll_ = -1;
+  int listening_ = -1;
+  bool accepting_ = true;  // false for a moment after running out of descriptors
+  std::atomic<bool> stopping_{false};
+  std::thread thread_;
+
+  mutable std::mutex mutex_;
+  std::unordered_map<int, Entry> waiting_;
+};
+
+}  // namespace ota::http

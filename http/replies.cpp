@@ -1,0 +1,207 @@
+#include "http/replies.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <nlohmann/json.hpp>
+
+#include "fleet/parse_messages.hpp"
+
+namespace ota::http {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// Texts of an adopted database may hold bytes that are not UTF-8; they are replaced rather than thrown at.
+std::string dump(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+Json nullable(const std::string& text) {
+  return text.empty() ? Json(nullptr) : Json(text);
+}
+
+std::string download_url(const fleet::OfferAnswer& offer) {
+  const auto& release = *offer.release;
+  std::string url = "/api/firmware/download/" + release.version;
+  if (offer.catalog->is_ambiguous(release.version)) url += "?device_model=" + release.model;
+  // '+' in a version is a space to servers that decode it as a form; as %2B it is neither.
+  for (auto at = url.find('+'); at != std::string::npos; at = url.find('+', at)) url.replace(at, 1, "%2B");
+  return url;
+}
+
+// A label's value in text exposition format 0.0.4.
+std::string label(const std::string& text) {
+  std::string escaped;
+  for (const char c : text) {
+    if (c == '\\' || c == '"') escaped += '\\';
+    escaped += c == '\n' ? ' ' : c;
+  }
+  return escaped;
+}
+
+void add_gauge(std::string& text, std::string_view name, std::string_view help) {
+  text.append("# HELP ").append(name).append(" ").append(help).append("\n# TYPE ").append(name);
+  text.append(" gauge\n");
+}
+
+}  // namespace
+
+int status_of(fleet::ErrorKind kind) {
+  switch (kind) {
+    case fleet::ErrorKind::invalid:
+      return 422;
+    case fleet::ErrorKind::malformed:
+      return 400;
+    case fleet::ErrorKind::not_found:
+      return 404;
+    case fleet::ErrorKind::conflict:
+      return 409;
+    case fleet::ErrorKind::too_large:
+      return 413;
+    case fleet::ErrorKind::unavailable:
+    case fleet::ErrorKind::in_doubt:
+      return 503;
+    case fleet::ErrorKind::storage_full:
+      return 507;
+    case fleet::ErrorKind::internal:
+      break;
+  }
+  return 500;
+}
+
+std::string detail_json(std::string_view message) {
+  return dump({{"detail", std::string(message)}});
+}
+
+Response ok_reply(std::string json) {
+  Response response;
+  response.body = std::move(json);
+  return response;
+}
+
+Response error_reply(int status, std::string_view detail) {
+  Response response;
+  response.status = status;
+  response.body = detail_json(detail);
+  if (status == 503) response.headers.emplace_back("Retry-After", kRetryAfterSeconds);
+  return response;
+}
+
+Response error_reply(const fleet::Error& error) {
+  const int status = status_of(error.kind);
+  if (status != 500) return error_reply(status, error.message);
+  spdlog::error("http: {}", error.message);
+  return error_reply(status, "internal error; the server's log says more");
+}
+
+std::string check_json(const fleet::OfferAnswer& offer, bool with_attempt) {
+  const auto& release = *offer.release;
+  auto notes = fleet::cut_utf8(release.notes, kNotesBytesMax);
+  while (true) {
+    Json json = {
+        {"update_available", true},
+        {"current_version", offer.current_version},
+        {"latest_version", release.version},
+        {"download_url", download_url(offer)},
+        {"file_size", release.size_bytes},
+        {"checksum_sha256", release.sha256},
+        {"release_notes", std::string(notes)},
+    };
+    if (with_attempt) json["attempt_id"] = offer.attempt_id;
+    std::string text = dump(json);
+    if (text.size() <= kCheckBytesMax || notes.empty()) return text;
+    // Escapes made the notes longer than their 256 bytes: halve them until the answer fits.
+    notes = fleet::cut_utf8(notes, notes.size() / 2);
+  }
+}
+
+std::string check_json(const fleet::NoUpdateAnswer& answer) {
+  Json json = {{"update_available", false}, {"current_version", answer.current_version}};
+  if (answer.latest_version) json["latest_version"] = *answer.latest_version;
+  json["reason"] = std::string(fleet::cut_utf8(answer.reason, kNotesBytesMax));
+  return dump(json);
+}
+
+std::string status_json(std::string_view message) {
+  return dump({{"status", "ok"}, {"message", std::string(message)}});
+}
+
+std::string uploaded_json(const fleet::NewRelease& release) {
+  return dump({{"status", "ok"},
+               {"message", "Firmware uploaded successfully"},
+               {"version", release.version},
+               {"file_size", release.size_bytes},
+               {"checksum_sha256", release.sha256}});
+}
+
+std::string rollout_created_json(std::int64_t id) {
+  return dump({{"status", "ok"}, {"message", "Rollout created successfully"}, {"id", id}});
+}
+
+std::string releases_json(const std::vector<fleet::ReleaseRow>& rows) {
+  Json list = Json::array();
+  for (const auto& row : rows) {
+    list.push_back({{"version", row.version},
+                    {"device_model", row.model},
+                    {"file_size", row.size_bytes},
+                    {"checksum_sha256", row.sha256},
+                    {"is_signed", row.is_signed},
+                    {"created_at", nullable(row.created_at)},
+                    {"release_notes", nullable(row.notes)}});
+  }
+  return dump({{"releases", std::move(list)}});
+}
+
+std::string devices_json(const std::vector<fleet::DeviceRow>& rows) {
+  Json list = Json::array();
+  for (const auto& row : rows) {
+    list.push_back({{"device_id", row.device_id},
+                    {"device_model", row.model},
+                    {"current_firmware_version", nullable(row.version)},
+                    {"last_seen", nullable(row.last_seen)},
+                    {"created_at", nullable(row.created_at)}});
+  }
+  return dump({{"devices", std::move(list)}});
+}
+
+std::string updates_json(const std::vector<fleet::UpdateRow>& rows) {
+  Json list = Json::array();
+  for (const auto& row : rows) {
+    list.push_back({{"device_id", row.device_id},
+                    {"firmware_version", row.version},
+                    {"status", row.status},
+                    {"error_message", nullable(row.error)},
+                    {"progress_percent", row.progress_percent ? Json(*row.progress_percent) : Json(nullptr)},
+                    {"started_at", nullable(row.started_at)},
+                    {"completed_at", nullable(row.completed_at)},
+                    {"reported_at", nullable(row.reported_at)}});
+  }
+  return dump({{"updates", std::move(list)}});
+}
+
+std::string metrics_json(const fleet::FleetSummary& summary) {
+  return dump({{"total_devices", summary.total_devices},
+               {"devices_by_model", summary.devices_by_model},
+               {"recent_updates_24h", summary.recent_updates_24h},
+               {"active_rollouts", summary.active_rollouts},
+               {"devices_online", summary.devices_online}});
+}
+
+std::string metrics_prometheus(const fleet::FleetSummary& summary) {
+  std::string text;
+  add_gauge(text, "ota_devices", "Registered devices by model.");
+  for (const auto& [model, count] : summary.devices_by_model) {
+    text += "ota_devices{model=\"" + label(model) + "\"} " + std::to_string(count) + "\n";
+  }
+  add_gauge(text, "ota_devices_online", "Devices connected to the broker.");
+  text += "ota_devices_online " + std::to_string(summary.devices_online) + "\n";
+  add_gauge(text, "ota_updates_24h", "Update attempts of the last 24 hours by status.");
+  for (const auto& [status, count] : summary.recent_updates_24h) {
+    text += "ota_updates_24h{status=\"" + label(status) + "\"} " + std::to_string(count) + "\n";
+  }
+  add_gauge(text, "ota_rollouts_active", "Rollouts that are active.");
+  text += "ota_rollouts_active " + std::to_string(summary.active_rollouts) + "\n";
+  return text;
+}
+
+}  // namespace ota::http

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "fleet/expected.hpp"
+#include "fleet/messages.hpp"
+#include "fleet/ports/admin_store.hpp"
+#include "http/exchange.hpp"
+
+namespace ota::http {
+
+/// Longest plain answer to a check in bytes: devices parse it into a fixed buffer (contract section 1).
+inline constexpr std::size_t kCheckBytesMax = 1024;
+inline constexpr std::size_t kNotesBytesMax = 256;
+/// What clients are told to wait when the service cannot answer now.
+inline constexpr std::string_view kRetryAfterSeconds = "5";
+
+/// The one table of error kinds and statuses.
+[[nodiscard]] int status_of(fleet::ErrorKind kind);
+
+[[nodiscard]] Response ok_reply(std::string json);
+/// {"detail": message}, with Retry-After where waiting helps. An `internal` error's message is logged, not
+/// told.
+[[nodiscard]] Response error_reply(const fleet::Error& error);
+[[nodiscard]] Response error_reply(int status, std::string_view detail);
+/// {"detail": message} as text.
+[[nodiscard]] std::string detail_json(std::string_view message);
+
+/// Contract section 1, the answers by route. `with_attempt` adds the further keys of manifest=1.
+[[nodiscard]] std::string check_json(const fleet::OfferAnswer& offer, bool with_attempt);
+[[nodiscard]] std::string check_json(const fleet::NoUpdateAnswer& answer);
+[[nodiscard]] std::string status_json(std::string_view message);
+[[nodiscard]] std::string uploaded_json(const fleet::NewRelease& release);
+[[nodiscard]] std::string rollout_created_json(std::int64_t id);
+[[nodiscard]] std::string releases_json(const std::vector<fleet::ReleaseRow>& rows);
+[[nodiscard]] std::string devices_json(const std::vector<fleet::DeviceRow>& rows);
+[[nodiscard]] std::string updates_json(const std::vector<fleet::UpdateRow>& rows);
+[[nodiscard]] std::string metrics_json(const fleet::FleetSummary& summary);
+/// The same figures as Prometheus text exposition 0.0.4.
+[[nodiscard]] std::string metrics_prometheus(const fleet::FleetSummary& summary);
+
+}  // namespace ota::http

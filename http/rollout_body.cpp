@@ -1,0 +1,162 @@
+#include "http/rollout_body.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "fleet/ids.hpp"
+#include "fleet/parse_messages.hpp"
+#include "fleet/strict_json.hpp"
+
+namespace ota::http {
+namespace {
+
+using fleet::ErrorKind;
+using fleet::Expected;
+using fleet::JsonValue;
+
+constexpr std::size_t kNameBytesMax = 200;
+constexpr std::size_t kSaltBytesMax = 64;
+constexpr std::array<std::string_view, 4> kTargetTypes = {"all", "canary", "specific", "group"};
+
+using ParseItem = Expected<std::string> (*)(std::string_view field, std::string_view text);
+
+Expected<std::string> parse_group(std::string_view field, std::string_view text) {
+  if (!text.empty() && text.size() <= kNameBytesMax) return std::string(text);
+  return fleet::fail(ErrorKind::invalid, std::string(field) + " must hold texts of 1 to 200 bytes");
+}
+
+// A filter's list: absent or null, or a list of texts that each pass `parse`. Answers how many.
+Expected<std::size_t> test_list(const JsonValue& filter, const std::string& key, ParseItem parse) {
+  const std::string field = "target_filter." + key;
+  const auto* member = filter.find(key);
+  if (member == nullptr || std::holds_alternative<std::nullptr_t>(member->value)) return 0U;
+  const auto* list = std::get_if<JsonValue::Array>(&member->value);
+  if (list == nullptr) return fleet::fail(ErrorKind::invalid, field + " must be a list of texts");
+  for (const auto& item : *list) {
+    const auto* text = std::get_if<std::string>(&item.value);
+    if (text == nullptr) return fleet::fail(ErrorKind::invalid, field + " must be a list of texts");
+    if (const auto parsed = parse(field, *text); !parsed) return tl::unexpected(parsed.error());
+  }
+  return list->size();
+}
+
+Expected<void> test_specific(const JsonValue& filter) {
+  const auto ids = test_list(filter, "device_ids", fleet::parse_id);
+  if (!ids) return tl::unexpected(ids.error());
+  const auto macs = test_list(filter, "mac_addresses", fleet::parse_mac);
+  if (!macs) return tl::unexpected(macs.error());
+  if (*ids + *macs > 0) return {};
+  return fleet::fail(ErrorKind::invalid,
+                     "target_type specific needs target_filter with device_ids and/or mac_addresses");
+}
+
+Expected<void> test_group(const JsonValue& filter) {
+  const auto group = fleet::optional_text(filter, "group");
+  if (!group) return tl::unexpected(group.error().with_context("target_filter"));
+  const auto groups = test_list(filter, "groups", parse_group);
+  if (!groups) return tl::unexpected(groups.error());
+  if ((*group && !(*group)->empty()) || *groups > 0) return {};
+  return fleet::fail(ErrorKind::invalid, "target_type group needs target_filter with group or groups");
+}
+
+Expected<void> test_filter(const std::string& type, const JsonValue& filter) {
+  if (!std::holds_alternative<JsonValue::Object>(filter.value)) {
+    return fleet::fail(ErrorKind::invalid, "target_filter must be a JSON object");
+  }
+  const auto excluded = test_list(filter, "exclude_device_ids", fleet::parse_id);
+  if (!excluded) return tl::unexpected(excluded.error());
+  const auto* metadata = filter.find("metadata");
+  if (metadata != nullptr && !std::holds_alternative<std::nullptr_t>(metadata->value) &&
+      !std::holds_alternative<JsonValue::Object>(metadata->value)) {
+    return fleet::fail(ErrorKind::invalid, "target_filter.metadata must be a JSON object");
+  }
+  if (type == "specific") return test_specific(filter);
+  if (type == "group") return test_group(filter);
+  return {};
+}
+
+Expected<void> read_target(const JsonValue& body, fleet::NewRollout& rollout) {
+  auto type = fleet::required_text(body, "target_type");
+  if (!type) return tl::unexpected(type.error());
+  if (std::find(kTargetTypes.begin(), kTargetTypes.end(), *type) == kTargetTypes.end()) {
+    return fleet::fail(ErrorKind::invalid, "target_type must be one of all, canary, specific, group");
+  }
+  rollout.target_type = std::move(*type);
+  const auto* filter = body.find("target_filter");
+  const bool given = filter != nullptr && !std::holds_alternative<std::nullptr_t>(filter->value);
+  if (auto tested = test_filter(rollout.target_type, given ? *filter : JsonValue{JsonValue::Object{}});
+      !tested) {
+    return tested;
+  }
+  if (given) rollout.target_filter_json = fleet::to_json(*filter);
+  return {};
+}
+
+Expected<void> require_object(const JsonValue& body) {
+  if (std::holds_alternative<JsonValue::Object>(body.value)) return {};
+  return fleet::fail(ErrorKind::invalid, "the body must be a JSON object");
+}
+
+Expected<std::string> short_text(const JsonValue& body, std::string_view field, std::size_t bytes_max) {
+  auto text = fleet::optional_text(body, field);
+  if (!text) return tl::unexpected(text.error());
+  std::string value = std::move(*text).value_or("");
+  if (value.size() <= bytes_max) return value;
+  return fleet::fail(ErrorKind::invalid, std::string(field) + " must be a text of at most " +
+                                             std::to_string(bytes_max) + " bytes");
+}
+
+}  // namespace
+
+Expected<fleet::NewRollout> read_rollout(const JsonValue& body) {
+  if (auto object = require_object(body); !object) return tl::unexpected(object.error());
+  fleet::NewRollout rollout;
+  if (const auto name = fleet::required_text(body, "name"); !name) return tl::unexpected(name.error());
+  auto name = short_text(body, "name", kNameBytesMax);
+  if (!name) return tl::unexpected(name.error());
+  if (name->empty()) return fleet::fail(ErrorKind::invalid, "name is empty; give the rollout a name");
+  rollout.name = std::move(*name);
+  const auto version = fleet::required_text(body, "firmware_version");
+  if (!version) return tl::unexpected(version.error());
+  auto parsed_version = fleet::parse_version_text("firmware_version", *version);
+  if (!parsed_version) return tl::unexpected(parsed_version.error());
+  rollout.version = std::move(*parsed_version);
+  const auto model = fleet::required_text(body, "device_model");
+  if (!model) return tl::unexpected(model.error());
+  auto parsed_model = fleet::parse_id("device_model", *model);
+  if (!parsed_model) return tl::unexpected(parsed_model.error());
+  rollout.model = std::move(*parsed_model);
+  if (auto target = read_target(body, rollout); !target) return tl::unexpected(target.error());
+  const auto percentage = fleet::optional_integer(body, "rollout_percentage", 0, 100);
+  if (!percentage) return tl::unexpected(percentage.error());
+  rollout.percentage = static_cast<int>(percentage->value_or(100));
+  const auto is_active = fleet::optional_bool(body, "is_active");
+  if (!is_active) return tl::unexpected(is_active.error());
+  rollout.is_active = is_active->value_or(true);
+  const auto downgrade = fleet::optional_bool(body, "allow_downgrade");
+  if (!downgrade) return tl::unexpected(downgrade.error());
+  rollout.allow_downgrade = downgrade->value_or(false);
+  auto salt = short_text(body, "salt", kSaltBytesMax);
+  if (!salt) return tl::unexpected(salt.error());
+  rollout.salt = std::move(*salt);
+  rollout.by = "admin";
+  return rollout;
+}
+
+Expected<fleet::RolloutPatch> read_rollout_patch(const JsonValue& body) {
+  if (auto object = require_object(body); !object) return tl::unexpected(object.error());
+  fleet::RolloutPatch patch;
+  const auto percentage = fleet::optional_integer(body, "rollout_percentage", 0, 100);
+  if (!percentage) return tl::unexpected(percentage.error());
+  if (*percentage) patch.percentage = static_cast<int>(**percentage);
+  const auto is_active = fleet::optional_bool(body, "is_active");
+  if (!is_active) return tl::unexpected(is_active.error());
+  patch.is_active = *is_active;
+  if (!patch.percentage && !patch.is_active) {
+    return fleet::fail(ErrorKind::invalid, "nothing to change: give rollout_percentage and/or is_active");
+  }
+  patch.by = "admin";
+  return patch;
+}
+
+}  // namespace ota::http

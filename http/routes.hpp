@@ -1,0 +1,44 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "http/exchange.hpp"
+
+namespace ota::http {
+
+class Api;
+
+/// Who may call a route. Admins send X-API-Key; the others are open inside the network they are served in.
+enum class Role { device, admin, monitor };
+
+/// What a route reads after the head.
+enum class BodyKind { none, json, multipart };
+
+/// Requests of one lane share a number of threads, so that no kind of request can starve another.
+enum class Lane { device, download, upload, admin, monitor };
+inline constexpr int kLanes = 5;
+
+struct Route {
+  std::string_view method;
+  std::string_view pattern;  ///< `{name}` stands for one segment; at most one per pattern
+  Role role;
+  BodyKind body;
+  Lane lane;
+  Response (Api::*handle)(Request& request);
+};
+
+/// Every route of the service; openapi.yaml documents each.
+[[nodiscard]] const std::vector<Route>& routes();
+
+struct RouteMatch {
+  const Route* route = nullptr;  ///< null: no such path, or `allow` says which methods it has
+  std::string_view captured;
+  std::string allow;  ///< "GET, HEAD"; empty where the path is unknown
+};
+
+/// The route of `method` and `path` (decoded, no query). HEAD is served wherever GET is.
+[[nodiscard]] RouteMatch find_route(std::string_view method, std::string_view path);
+
+}  // namespace ota::http

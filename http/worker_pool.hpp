@@ -1,0 +1,69 @@
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+
+#include "http/connection.hpp"
+#include "http/routes.hpp"
+
+namespace ota::http {
+
+/// How many requests of a lane run at a time, and how many may wait; one more is refused.
+struct LaneLimit {
+  int running_max = 1;
+  std::size_t waiting_max = 0;
+};
+using LaneLimits = std::array<LaneLimit, kLanes>;
+
+/// Threads that serve requests, made on demand and ended after idling. Every lane has its own share, so slow
+/// downloads or a database that hangs leave the others room. Thread safe.
+class WorkerPool {
+ public:
+  struct Job {
+    std::unique_ptr<Connection> connection;
+    Lane lane = Lane::admin;
+    Connection::Clock::time_point submitted_at{};
+  };
+  /// Serves one job, on a worker's thread.
+  using Serve = std::function<void(Job job)>;
+
+  WorkerPool(const LaneLimits& limits, Serve serve);
+  ~WorkerPool();
+
+  /// Answers the job back when its lane is full, or stopping; nullptr connection: taken.
+  [[nodiscard]] Job submit(Job job);
+
+  /// Drops what waits, and waits up to `wait` for running jobs; answers whether none is left.
+  [[nodiscard]] bool stop(std::chrono::milliseconds wait);
+
+  [[nodiscard]] int running(Lane lane) const;
+
+ private:
+  struct LaneState {
+    LaneLimit limit;
+    int running = 0;
+    std::deque<Job> waiting;
+  };
+
+  void work();
+  [[nodiscard]] LaneState& state_of(Lane lane) { return lanes_[static_cast<std::size_t>(lane)]; }
+  void start_thread();
+
+  const Serve serve_;
+  mutable std::mutex mutex_;
+  std::condition_variable wake_;
+  std::condition_variable ended_;
+  std::array<LaneState, kLanes> lanes_;
+  std::deque<Job> ready_;  // counted as running already
+  std::size_t idle_ = 0;
+  std::size_t threads_ = 0;
+  bool stopping_ = false;
+};
+
+}  // namespace ota::http
