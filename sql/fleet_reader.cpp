@@ -12,31 +12,38 @@ namespace {
 
 using fleet::Expected;
 
-#define OTA_SQL_LIST_DEVICES                                                                              \
-  "SELECT device_id, device_model, current_firmware_version, " OTA_SQL_ISO("last_seen") ", " OTA_SQL_ISO( \
-      "created_at") " FROM devices "
-#define OTA_SQL_LIST_DEVICES_ORDER \
-  " ORDER BY last_seen_cut DESC NULLS LAST, last_seen DESC NULLS LAST, id DESC LIMIT $1::integer"
+// Lists are read in the order of an indexed time cut to ten seconds (why: migrations/0003) and sorted exactly
+// within each cut. Of one cut at most 20 000 rows are looked at, so that a list stays fast when the whole
+// fleet was heard in the same moment, as after a bulk load; beyond that rate the newest rows stand for all.
+// One statement for each filter, so that each has its own index.
+#define OTA_SQL_IN_ORDER(columns, table, filter, time, direction)                                \
+  "SELECT " columns " FROM (SELECT * FROM " table " " filter " ORDER BY " time "_cut " direction \
+  ", id DESC LIMIT 20000) AS newest ORDER BY " time "_cut " direction ", " time                  \
+  " DESC NULLS LAST, id DESC "                                                                   \
+  "LIMIT $1::integer"
 
-// A statement per filter, so that each has its own index. The cut times are indexed, see migrations/0003.
-constexpr Statement kDevices = {"list_devices", OTA_SQL_LIST_DEVICES OTA_SQL_LIST_DEVICES_ORDER};
-constexpr Statement kDevicesOfModel = {
-    "list_devices_of_model", OTA_SQL_LIST_DEVICES "WHERE device_model = $2" OTA_SQL_LIST_DEVICES_ORDER};
+#define OTA_SQL_LIST_DEVICES(filter, direction)                                       \
+  OTA_SQL_IN_ORDER("device_id, device_model, current_firmware_version, " OTA_SQL_ISO( \
+                       "last_seen") ", " OTA_SQL_ISO("created_at"),                   \
+                   "devices", filter, "last_seen", direction)
 
-#define OTA_SQL_LIST_UPDATES \
-  "SELECT device_id, firmware_version, status, error_message, progress_percent, " OTA_SQL_ISO( \
-      "started_at") ", " OTA_SQL_ISO("completed_at") ", " OTA_SQL_ISO("reported_at") " FROM device_update_status "
-#define OTA_SQL_LIST_UPDATES_ORDER \
-  " ORDER BY reported_at_cut DESC NULLS LAST, reported_at DESC NULLS LAST, id DESC LIMIT $1::integer"
+constexpr Statement kDevices = {"list_devices", OTA_SQL_LIST_DEVICES("", "DESC")};
+constexpr Statement kDevicesOfModel = {"list_devices_of_model",
+                                       OTA_SQL_LIST_DEVICES("WHERE device_model = $2", "DESC NULLS LAST")};
 
-constexpr Statement kUpdates = {"list_updates", OTA_SQL_LIST_UPDATES OTA_SQL_LIST_UPDATES_ORDER};
-constexpr Statement kUpdatesOfDevice = {
-    "list_updates_of_device", OTA_SQL_LIST_UPDATES "WHERE device_id = $2" OTA_SQL_LIST_UPDATES_ORDER};
+#define OTA_SQL_LIST_UPDATES(filter, direction)                                                          \
+  OTA_SQL_IN_ORDER("device_id, firmware_version, status, error_message, progress_percent, " OTA_SQL_ISO( \
+                       "started_at") ", " OTA_SQL_ISO("completed_at") ", " OTA_SQL_ISO("reported_at"),   \
+                   "device_update_status", filter, "reported_at", direction)
+
+constexpr Statement kUpdates = {"list_updates", OTA_SQL_LIST_UPDATES("", "DESC")};
+constexpr Statement kUpdatesOfDevice = {"list_updates_of_device",
+                                        OTA_SQL_LIST_UPDATES("WHERE device_id = $2", "DESC NULLS LAST")};
 constexpr Statement kUpdatesOfVersion = {
-    "list_updates_of_version", OTA_SQL_LIST_UPDATES "WHERE firmware_version = $2" OTA_SQL_LIST_UPDATES_ORDER};
+    "list_updates_of_version", OTA_SQL_LIST_UPDATES("WHERE firmware_version = $2", "DESC NULLS LAST")};
 constexpr Statement kUpdatesOfBoth = {
     "list_updates_of_both",
-    OTA_SQL_LIST_UPDATES "WHERE device_id = $2 AND firmware_version = $3" OTA_SQL_LIST_UPDATES_ORDER};
+    OTA_SQL_LIST_UPDATES("WHERE device_id = $2 AND firmware_version = $3", "DESC NULLS LAST")};
 
 constexpr Statement kCountDevices = {
     "count_devices",

@@ -1,0 +1,21 @@
+-- What the service's own role may do, and nothing more. Run as the owner, after the migrations:
+--   psql -v runtime_role=ota_service -f sql/roles.sql
+-- The role can neither change tables nor edit the audit log (ota_events): there it may only add and read.
+
+GRANT USAGE ON SCHEMA public TO :"runtime_role";
+REVOKE CREATE ON SCHEMA public FROM PUBLIC, :"runtime_role";
+
+REVOKE ALL ON firmware_releases, devices, device_update_status, rollout_configurations, ota_events, offers,
+    push_requests, event_cursor, retained_offers_seen, schema_migrations FROM :"runtime_role";
+GRANT SELECT, INSERT, UPDATE ON firmware_releases, devices, device_update_status, rollout_configurations, offers
+    TO :"runtime_role";
+GRANT SELECT, INSERT ON ota_events TO :"runtime_role";
+GRANT SELECT, UPDATE ON push_requests, event_cursor TO :"runtime_role"; -- their rows are made by triggers and migrations
+GRANT SELECT, INSERT, UPDATE, TRUNCATE ON retained_offers_seen TO :"runtime_role"; -- scratch, emptied for each reading
+GRANT SELECT ON schema_migrations TO :"runtime_role";
+
+GRANT USAGE ON SEQUENCE attempt_ids TO :"runtime_role";
+-- The sequences behind the ids, whatever an adopted database calls them.
+SELECT format('GRANT USAGE ON SEQUENCE %s TO %I', pg_get_serial_sequence(t, 'id'), :'runtime_role')
+FROM unnest(ARRAY['firmware_releases', 'devices', 'device_update_status', 'rollout_configurations', 'ota_events']) AS t
+WHERE pg_get_serial_sequence(t, 'id') IS NOT NULL \gexec

@@ -1,0 +1,247 @@
+-- The database as the migrations leave it, in one piece and for reading; a test proves that both agree. Contract
+-- section 3 fixes the first part of each of the five oldest tables, everything below "Added" may grow.
+-- Needs PostgreSQL 14 or newer. Change it only together with a new file in migrations/.
+
+-- What was applied: one row per file of migrations/, with the hash of its text.
+CREATE TABLE schema_migrations (
+    number     integer PRIMARY KEY,
+    name       text NOT NULL,
+    sha256     text NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now()
+);
+
+-- ---- firmware ---------------------------------------------------------------------------------------------------
+
+-- One image of one model at one version. The bytes are files; file_path is relative to FIRMWARE_STORAGE_PATH.
+CREATE TABLE firmware_releases (
+    id              bigserial PRIMARY KEY,
+    version         text NOT NULL,
+    device_model    text NOT NULL,
+    min_version     text,                                     -- a device below it takes another release first
+    file_path       text NOT NULL,
+    file_size       bigint NOT NULL,                          -- bytes
+    checksum_sha256 text NOT NULL,                            -- lower-case hex
+    changelog       text,
+    release_notes   text,
+    is_signed       boolean NOT NULL DEFAULT false,
+    created_at      timestamptz NOT NULL DEFAULT now(),
+    created_by      text,
+    metadata        jsonb DEFAULT '{}'::jsonb,
+    -- Added:
+    withdrawn_at    timestamptz,                              -- set: offered to nobody any more
+    CONSTRAINT firmware_releases_version_device_model_key UNIQUE (version, device_model)
+);
+
+-- Who gets which version of a model. state is the truth; is_active = (state = 'running') is kept for older writers.
+CREATE TABLE rollout_configurations (
+    id                 bigserial PRIMARY KEY,
+    name               text NOT NULL UNIQUE,
+    firmware_version   text NOT NULL,
+    device_model       text NOT NULL,
+    target_type        text NOT NULL,
+    target_filter      jsonb DEFAULT '{}'::jsonb,             -- device_ids, mac_addresses, group(s), exclude_…, metadata
+    rollout_percentage integer NOT NULL DEFAULT 100,
+    is_active          boolean NOT NULL DEFAULT true,
+    created_at         timestamptz NOT NULL DEFAULT now(),
+    updated_at         timestamptz NOT NULL DEFAULT now(),
+    created_by         text,
+    metadata           jsonb DEFAULT '{}'::jsonb,
+    -- Added:
+    state              text NOT NULL,                         -- running | paused | finished
+    allow_downgrade    boolean NOT NULL DEFAULT false,
+    salt               text NOT NULL DEFAULT '',              -- empty: buckets are SHA-256(device_id) alone
+    CONSTRAINT rollout_configurations_target_type_check CHECK (target_type IN
+        ('all', 'canary', 'specific', 'group')),
+    CONSTRAINT rollout_configurations_rollout_percentage_check CHECK (rollout_percentage BETWEEN 0 AND 100),
+    CONSTRAINT rollout_configurations_state_check CHECK (state IN ('running', 'paused', 'finished'))
+);
+
+-- ---- the fleet --------------------------------------------------------------------------------------------------
+
+-- Every device that was ever heard. metadata is the admins', but for the key `reported`: what the device says of
+-- itself.
+CREATE TABLE devices (
+    id                       bigserial PRIMARY KEY,
+    device_id                text NOT NULL UNIQUE,
+    mac_address              text UNIQUE,                     -- the first device that claims it keeps it
+    device_model             text NOT NULL,                   -- 'unknown' until a check names it
+    current_firmware_version text,
+    last_seen                timestamptz DEFAULT now(),
+    created_at               timestamptz NOT NULL DEFAULT now(),
+    metadata                 jsonb DEFAULT '{}'::jsonb,
+    -- Added:
+    seen_on_mqtt             boolean NOT NULL DEFAULT false,  -- offers are pushed to it
+    online                   boolean NOT NULL DEFAULT false,  -- by its presence
+    online_changed_at        timestamptz,
+    boot_id                  text,                            -- the last one it named
+    last_seen_cut            timestamptz GENERATED ALWAYS AS (
+        coalesce(date_bin('10 seconds', last_seen, '2000-01-01 00:00:00+00'), '-infinity')) STORED
+) WITH (fillfactor = 70);
+-- Lists are by last_seen, which changes with every message. An index on it would make each change write to every
+-- index of the table (no heap-only update); cut to ten seconds it seldom changes. No cut is null: NULLS LAST only
+-- keeps the planner from walking the unfiltered index for a filtered list.
+CREATE INDEX devices_last_seen_idx ON devices (last_seen_cut DESC, id DESC);
+CREATE INDEX devices_model_last_seen_idx ON devices (device_model, last_seen_cut DESC NULLS LAST, id DESC);
+-- Pages of a model's devices, in the byte order in which every batch takes its locks.
+CREATE INDEX devices_model_device_id_idx ON devices (device_model, device_id COLLATE "C");
+
+-- One row per attempt of a device at a version, moved forward in place. Rows of the earlier service (a row per report)
+-- have no attempt_id until a device refers to them.
+CREATE TABLE device_update_status (
+    id                bigserial PRIMARY KEY,
+    device_id         text NOT NULL,
+    firmware_version  text NOT NULL,
+    status            text NOT NULL,
+    error_message     text,
+    progress_percent  integer DEFAULT 0,
+    started_at        timestamptz DEFAULT now(),              -- first report
+    completed_at      timestamptz,                            -- when it became final
+    reported_at       timestamptz NOT NULL DEFAULT now(),     -- last change
+    metadata          jsonb DEFAULT '{}'::jsonb,
+    -- Added:
+    attempt_id        bigint,
+    rollout_id        bigint,                                 -- null: reported without an offer of ours
+    boot_id           text,                                   -- the device's boot when it began installing
+    status_changed_at timestamptz,                            -- when it entered `status`
+    reported_at_cut   timestamptz GENERATED ALWAYS AS (
+        coalesce(date_bin('10 seconds', reported_at, '2000-01-01 00:00:00+00'), '-infinity')) STORED,
+    CONSTRAINT device_update_status_status_check CHECK (status IN
+        ('pending', 'downloading', 'downloaded', 'installing', 'success', 'failed', 'rolled_back')),
+    CONSTRAINT device_update_status_progress_percent_check CHECK (progress_percent BETWEEN 0 AND 100)
+) WITH (fillfactor = 80);
+CREATE UNIQUE INDEX device_update_status_attempt_id_key ON device_update_status (attempt_id);
+CREATE INDEX device_update_status_reported_at_idx ON device_update_status (reported_at_cut DESC, id DESC);
+CREATE INDEX device_update_status_version_idx
+    ON device_update_status (firmware_version, reported_at_cut DESC NULLS LAST, id DESC);
+CREATE INDEX device_update_status_device_idx ON device_update_status (device_id);
+CREATE INDEX device_update_status_rollout_idx ON device_update_status (rollout_id) WHERE rollout_id IS NOT NULL;
+
+-- Attempt ids are handed out in blocks: one nextval serves 256 attempts.
+CREATE SEQUENCE attempt_ids AS bigint INCREMENT BY 256;
+
+-- What should stand on the broker for each device, and which attempt its reports belong to. wanted_revision rises with
+-- each change of what should be retained, published_revision follows once the broker has it.
+CREATE TABLE offers (
+    device_id          text PRIMARY KEY,
+    attempt_id         bigint NOT NULL,
+    rollout_id         bigint NOT NULL,
+    release_id         bigint NOT NULL,
+    version            text NOT NULL,                         -- the release's
+    from_version       text NOT NULL DEFAULT '',
+    open               boolean NOT NULL DEFAULT true,
+    taken              boolean NOT NULL DEFAULT false,        -- its first status is committed
+    failed_attempts    integer NOT NULL DEFAULT 0,
+    wanted_revision    bigint NOT NULL DEFAULT 0,
+    published_revision bigint NOT NULL DEFAULT 0,
+    wanted_at          timestamptz NOT NULL DEFAULT now()
+) WITH (fillfactor = 80);
+CREATE INDEX offers_unpublished_idx ON offers (device_id COLLATE "C") WHERE wanted_revision <> published_revision;
+
+-- What one reading of the broker's retained offers saw. Worthless after a crash, so it is not logged.
+CREATE UNLOGGED TABLE retained_offers_seen (
+    device_id  text COLLATE "C" PRIMARY KEY,
+    attempt_id bigint NOT NULL
+);
+
+-- ---- the audit log ----------------------------------------------------------------------------------------------
+
+-- Insert-only for the service's role.
+CREATE TABLE ota_events (
+    id               bigserial PRIMARY KEY,
+    event_type       text NOT NULL,
+    device_id        text,
+    firmware_version text,
+    rollout_id       bigint,
+    event_data       jsonb DEFAULT '{}'::jsonb,
+    created_at       timestamptz NOT NULL DEFAULT now(),
+    created_by       text,
+    -- Added: events are published in the order of (txid, id) and only below the oldest running transaction, because
+    -- an id alone says nothing about the order of commits.
+    txid             xid8 NOT NULL DEFAULT pg_current_xact_id()
+);
+CREATE INDEX ota_events_txid_idx ON ota_events (txid, id);
+
+-- One row: everything up to (txid, id) is published, and so is every id up to id_floor (which matters after a restore
+-- into a new cluster, whose transaction numbers start anew).
+CREATE TABLE event_cursor (
+    only_row boolean PRIMARY KEY DEFAULT true,
+    txid     xid8 NOT NULL,
+    id       bigint NOT NULL,
+    id_floor bigint NOT NULL,
+    CONSTRAINT event_cursor_only_row_check CHECK (only_row)
+);
+INSERT INTO event_cursor (txid, id, id_floor) VALUES (pg_current_xact_id(), 0, 0);
+
+-- ---- triggers ---------------------------------------------------------------------------------------------------
+
+-- Models whose releases or rollouts changed: their devices' offers are to be worked out anew while done < requested.
+CREATE TABLE push_requests (
+    model     text PRIMARY KEY,
+    requested bigint NOT NULL DEFAULT 0,
+    done      bigint NOT NULL DEFAULT 0
+);
+
+-- Keeps is_active and state saying the same, whichever of them a writer knows. Where both change, state wins.
+CREATE FUNCTION rollout_keep_state() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF NEW.state IS NULL OR (TG_OP = 'UPDATE' AND NEW.state IS NOT DISTINCT FROM OLD.state
+                             AND NEW.is_active IS DISTINCT FROM OLD.is_active) THEN
+        NEW.state := CASE WHEN NEW.is_active THEN 'running'
+                          WHEN TG_OP = 'UPDATE' AND OLD.state = 'finished' THEN 'finished'
+                          ELSE 'paused' END;
+    END IF;
+    NEW.is_active := NEW.state = 'running';
+    IF TG_OP = 'UPDATE' AND NEW IS DISTINCT FROM OLD THEN
+        NEW.updated_at := now();
+    END IF;
+    RETURN NEW;
+END
+$$;
+
+CREATE TRIGGER rollout_keep_state BEFORE INSERT OR UPDATE ON rollout_configurations
+    FOR EACH ROW EXECUTE FUNCTION rollout_keep_state();
+
+-- Every change of releases or rollouts, also one made by psql, raises push_requests and notifies ota_catalog.
+-- Runs with the owner's rights, so that whoever may change a rollout need not know of push_requests; hence the
+-- fixed search_path and the qualified name.
+CREATE FUNCTION catalog_changed() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    models text[];
+    changed text;
+BEGIN
+    models := ARRAY[]::text[];
+    IF TG_OP IN ('UPDATE', 'DELETE') THEN models := models || OLD.device_model::text; END IF;
+    IF TG_OP IN ('UPDATE', 'INSERT') THEN models := models || NEW.device_model::text; END IF;
+    FOR changed IN SELECT DISTINCT m FROM unnest(models) AS m WHERE m IS NOT NULL ORDER BY m LOOP
+        EXECUTE format('INSERT INTO %I.push_requests AS p (model, requested) VALUES ($1, 1)
+                        ON CONFLICT (model) DO UPDATE SET requested = p.requested + 1', TG_TABLE_SCHEMA)
+            USING changed;
+        PERFORM pg_notify('ota_catalog', left(changed, 200));
+    END LOOP;
+    RETURN NULL;
+END
+$$;
+
+CREATE FUNCTION catalog_truncated() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    EXECUTE format('UPDATE %I.push_requests SET requested = requested + 1', TG_TABLE_SCHEMA);
+    PERFORM pg_notify('ota_catalog', '');
+    RETURN NULL;
+END
+$$;
+
+CREATE TRIGGER release_changed AFTER INSERT OR DELETE ON firmware_releases
+    FOR EACH ROW EXECUTE FUNCTION catalog_changed();
+CREATE TRIGGER release_updated AFTER UPDATE ON firmware_releases
+    FOR EACH ROW WHEN (OLD IS DISTINCT FROM NEW) EXECUTE FUNCTION catalog_changed();
+CREATE TRIGGER releases_truncated AFTER TRUNCATE ON firmware_releases
+    FOR EACH STATEMENT EXECUTE FUNCTION catalog_truncated();
+CREATE TRIGGER rollout_changed AFTER INSERT OR DELETE ON rollout_configurations
+    FOR EACH ROW EXECUTE FUNCTION catalog_changed();
+CREATE TRIGGER rollout_updated AFTER UPDATE ON rollout_configurations
+    FOR EACH ROW WHEN (OLD IS DISTINCT FROM NEW) EXECUTE FUNCTION catalog_changed();
+CREATE TRIGGER rollouts_truncated AFTER TRUNCATE ON rollout_configurations
+    FOR EACH STATEMENT EXECUTE FUNCTION catalog_truncated();
