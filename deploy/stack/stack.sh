@@ -129,7 +129,10 @@ stop_parts() {
 purge_stack() {
   local name
   remove_cluster
-  for name in logs run ca devices mosquitto firmware settings stack.env lock; do rm -rf "${STACK_DIR:?}/$name"; done
+  for name in logs run ca devices mosquitto firmware settings stack.env lock; do
+    rm -rf "${STACK_DIR:?}/$name"
+  done
+  rm -rf "${STACK_DIR:?}"/demo "${STACK_DIR:?}"/demo-*
   rmdir "$STACK_DIR" 2>/dev/null || true
 }
 
