@@ -204,6 +204,27 @@ TEST(FaultDetails, AServerThatIgnoresTheRangeIsReadFromItsStart) {
   EXPECT_EQ(device.agent().machine().state(), State::kInstalling);
 }
 
+TEST(FaultDetails, APartThatDoesNotFitIsLoadedFromTheStart) {
+  for (const unsigned status : {206U, 416U}) {
+    Flash flash;
+    FakePlatform device(flash);
+    device.agent().on_connected();
+    device.offer(offer_json(image()));
+    respond(device, head_of(200));
+    device.feed(image().substr(0, 20'000));
+    device.agent().on_download_end("connection reset");
+    device.advance_to_deadline();
+    ASSERT_EQ(device.download_offset, 20'000U);
+    ResponseHead head = head_of(status);
+    head.content_range = "bytes 0-100/50000";
+    respond(device, head);
+    device.advance_to_deadline();
+    EXPECT_EQ(device.download_offset, 0U) << status;
+    device.serve(image());
+    EXPECT_EQ(device.agent().machine().state(), State::kInstalling);
+  }
+}
+
 TEST(FaultDetails, AnImageTooLargeForTheSlotIsRefusedAndNotLoaded) {
   Flash flash;
   FakePlatform device(flash);

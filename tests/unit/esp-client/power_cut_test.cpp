@@ -32,6 +32,9 @@ class Bridge {
  private:
   void on_check(FakePlatform& device, const std::string& payload) {
     EXPECT_EQ(value_of(payload, "current_version"), flash_.version);
+    // The bridge takes an old version and a new boot after "installing" for a roll-back.
+    EXPECT_FALSE(installing_told_ && flash_.version != kTarget)
+        << "a hello of the old image after installing";
     device.offer(flash_.version == kTarget ? R"({"update_available":false})" : offer_json(kImage, kTarget));
   }
   void on_status(FakePlatform& device, const std::string& payload) {
@@ -41,12 +44,14 @@ class Bridge {
       EXPECT_FALSE(flash_.on_trial) << "success before the new image was kept";
       ++successes;
     }
+    installing_told_ = installing_told_ || status == "installing";
     if (status == "failed" || status == "rolled_back") ++other_results;
     device.ack(value_of(payload, "report_id"));
   }
 
   const Flash& flash_;
   std::size_t heard_ = 0;
+  bool installing_told_ = false;
 };
 
 // One boot until the power goes, the device reboots, or all is quiet. True: quiet.
