@@ -96,7 +96,10 @@ void PushLoop::run() {
       if (led) compare_with_truth();
     }
     const auto requests = ports_.store->open_requests();
-    if (!requests) continue;
+    if (!requests) {
+      spdlog::debug("push: cannot read the requests: {}", requests.error().message);
+      continue;
+    }
     if (!requests->empty() && ports_.refresh_catalog()) {
       for (const auto& request : *requests) push_model(request);
     }

@@ -90,7 +90,7 @@ Script& Script::execute(const Statement& statement, const std::vector<std::strin
     text_ += '\'';
     separator = ',';
   }
-  text_ += ')';
+  if (!parameters.empty()) text_ += ')';
   return *this;
 }
 
