@@ -115,7 +115,7 @@ part_pid() {
   read -r pid ticks word 2>/dev/null <"$STACK_DIR/run/$1.pid" || return 1
   [[ $pid =~ ^[0-9]+$ ]] || return 1
   [[ $(process_start_ticks "$pid") == "$ticks" ]] || return 1
-  tr '\0' '\n' <"/proc/$pid/cmdline" 2>/dev/null | grep -qxF -- "$word" || return 1
+  tr '\0' '\n' 2>/dev/null <"/proc/$pid/cmdline" | grep -qxF -- "$word" || return 1
   printf '%s' "$pid"
 }
 

@@ -6,7 +6,7 @@ DEMO_OLD=1.0.0
 DEMO_NEW=1.1.0
 DEMO_IMAGE_BYTES=262144
 # Long enough for the parts to die and come back in the middle of a step.
-DEMO_STEP_SECONDS=120
+DEMO_STEP_SECONDS=90
 
 # shellcheck source=deploy/stack/devices.sh
 . "$STACK_SCRIPTS/devices.sh"

@@ -87,7 +87,7 @@ fleet_is_known() {
   for id in "${FLEET[@]}"; do [[ ${STATE[$id]:-} == "$DEMO_OLD" ]] || return 1; done
 }
 
-is_in_canary() { ((BUCKET[$1] < DEMO_PERCENTAGE)); }
+is_in_canary() { ((BUCKET[$1] < ${DEMO_PERCENTAGE:-0})); }
 
 canary_is_done() {
   local id
@@ -104,13 +104,17 @@ require_rest_untouched() {
   done
 }
 
-# Which devices do not run the new version, for the message of a failed demo.
+# For the message of a failed demo: which devices are not where they should be, and what the bridge complained of.
 explain_fleet() {
   local id
   for id in "${FLEET[@]}"; do
-    if [[ ${STATE[$id]:-} != "$DEMO_NEW" ]]; then say "  $id (bucket ${BUCKET[$id]}): ${STATE[$id]:-unknown}"; fi
+    if [[ ${DEMO_PERCENTAGE:-0} != 0 && ${STATE[$id]:-} == "$DEMO_NEW" ]] || ! is_concerned "$id"; then continue; fi
+    say "  $id (bucket ${BUCKET[$id]}): ${STATE[$id]:-unknown to the server}"
   done
+  grep -hE ' (error|warn(ing)?) ' "$STACK_DIR/logs/bridge.log" | tail -n 5 | sed 's/^/    /' >&2 || true
 }
+
+is_concerned() { [[ -z ${DEMO_PERCENTAGE:-} && ${STATE[$1]:-} != "$DEMO_OLD" ]] || is_in_canary "$1"; }
 
 # ---- what is in the devices' flash -------------------------------------------------------------
 
