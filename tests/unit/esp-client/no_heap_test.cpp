@@ -12,16 +12,16 @@ bool counting = false;
 std::size_t allocations = 0;
 }  // namespace
 
-// The global operators of this executable alone.
-void* operator new(std::size_t bytes) {
+// The global operators of this executable alone. Inlined, they look to the compiler like a wrong pairing.
+[[gnu::noinline]] void* operator new(std::size_t bytes) {
   if (counting) ++allocations;
   if (void* memory = std::malloc(bytes != 0 ? bytes : 1)) return memory;
   std::abort();
 }
-void operator delete(void* memory) noexcept {
+[[gnu::noinline]] void operator delete(void* memory) noexcept {
   std::free(memory);
 }
-void operator delete(void* memory, std::size_t) noexcept {
+[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept {
   std::free(memory);
 }
 
