@@ -41,9 +41,8 @@ Framing read_framing(const httplib::Request& request) {
   return framing;
 }
 
-HttplibRequest::HttplibRequest(const httplib::Request& request, const httplib::ContentReader* reader,
-                               Connection& connection)
-    : request_(request), reader_(reader), connection_(connection) {
+HttplibRequest::HttplibRequest(const httplib::Request& request, Connection& connection)
+    : request_(request), connection_(connection) {
   method = request.method;
   path = request.path;
   params = &request.params;
@@ -57,6 +56,8 @@ std::optional<std::string_view> HttplibRequest::header(const std::string& name) 
 
 fleet::Error HttplibRequest::broken_body(const char* what) const {
   if (connection_.timed_out()) return {ErrorKind::unavailable, "the body came too slowly"};
+  if (noted_->status == 413) return {ErrorKind::too_large, "the body is larger than allowed"};
+  if (noted_->status == 415) return {ErrorKind::malformed, "send the body without Content-Encoding"};
   return {ErrorKind::malformed, what};
 }
 
@@ -94,7 +95,7 @@ Expected<void> HttplibRequest::read_parts(const OnPart& on_part, const OnBytes& 
       });
   if (!outcome) return outcome;
   if (!complete) {
-    return tl::unexpected(broken_body("the multipart body is broken, incomplete or larger than allowed"));
+    return tl::unexpected(broken_body("the multipart body is broken or incomplete"));
   }
   body_was_read_ = true;
   return {};

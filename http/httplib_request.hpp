@@ -55,7 +55,8 @@ class HttplibRequest final : public Request {
   [[nodiscard]] fleet::Error broken_body(const char* what) const;
 
   const httplib::Request& request_;
-  const httplib::ContentReader* reader_;
+  const httplib::ContentReader* reader_ = nullptr;
+  const httplib::Response* noted_ = nullptr;
   Connection& connection_;
   bool body_was_read_ = false;
 };

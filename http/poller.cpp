@@ -5,6 +5,7 @@
 #include <netinet/tcp.h>
 #include <spdlog/spdlog.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -48,24 +49,32 @@ Poller::Poller(const TransferLimits& limits, std::size_t connections_max, OnRead
     : limits_(limits),
       connections_max_(connections_max),
       on_ready_(std::move(on_ready)),
-      epoll_(::epoll_create1(EPOLL_CLOEXEC)) {}
+      epoll_(::epoll_create1(EPOLL_CLOEXEC)),
+      wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
 
 Poller::~Poller() {
   stop();
-  if (epoll_ >= 0) ::close(epoll_);
+  ::close(wake_);
+  ::close(epoll_);
 }
 
 void Poller::start(int listening) {
   listening_ = listening;
+  watch(listening);
+  watch(wake_);
+  thread_ = std::thread([this] { run(); });
+}
+
+void Poller::watch(int fd) {
   epoll_event event{};
   event.events = EPOLLIN;
-  event.data.fd = listening;
-  ::epoll_ctl(epoll_, EPOLL_CTL_ADD, listening, &event);
-  thread_ = std::thread([this] { run(); });
+  event.data.fd = fd;
+  ::epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event);
 }
 
 void Poller::stop() {
   stopping_ = true;
+  ::eventfd_write(wake_, 1);
   if (thread_.joinable()) thread_.join();
   const std::lock_guard lock(mutex_);
   waiting_.clear();
@@ -180,10 +189,8 @@ void Poller::advance(Entry entry) {
 
 void Poller::close_expired() {
   if (!accepting_) {
-    epoll_event event{};
-    event.events = EPOLLIN;
-    event.data.fd = listening_;
-    accepting_ = ::epoll_ctl(epoll_, EPOLL_CTL_ADD, listening_, &event) == 0;
+    watch(listening_);
+    accepting_ = true;
   }
   const auto now = Clock::now();
   const std::lock_guard lock(mutex_);

@@ -42,6 +42,7 @@ class Poller {
   };
 
   void run();
+  void watch(int fd);
   void accept_some();
   void advance(Entry entry);
   void add(Entry entry);
@@ -53,6 +54,7 @@ class Poller {
   const std::size_t connections_max_;
   const OnReady on_ready_;
   int epoll_ = -1;
+  int wake_ = -1;  // an eventfd that ends the wait
   int listening_ = -1;
   bool accepting_ = true;  // false for a moment after running out of descriptors
   std::atomic<bool> stopping_{false};

@@ -330,8 +330,7 @@ std::optional<Response> Transport::Impl::preflight(const httplib::Request& reque
     return refusal;
   }
   if (match.route->role == Role::admin) {
-    if (auto refusal = api_.refuse_key(HttplibRequest(request, nullptr, *serving->connection)))
-      return refusal;
+    if (auto refusal = api_.refuse_key(HttplibRequest(request, *serving->connection))) return refusal;
   }
   return refuse_body(request);
 }
@@ -353,7 +352,8 @@ std::optional<Response> Transport::Impl::refuse_body(const httplib::Request& req
 
 void Transport::Impl::answer(const httplib::Request& from, const httplib::ContentReader* reader,
                              httplib::Response& to) {
-  HttplibRequest request(from, reader, *serving->connection);
+  HttplibRequest request(from, *serving->connection);
+  request.set_body(reader, &to);
   request.captured = serving->match.captured;
   const auto& route = *serving->match.route;
   if (route.body == BodyKind::json) {

@@ -1,0 +1,74 @@
+#include <nlohmann/json.hpp>
+
+#include "tests/unit/http/server_fixture.hpp"
+
+namespace ota::tests {
+namespace {
+
+using AdminRoutes = ServerTest;
+
+TEST_F(AdminRoutes, ListsReleases) {
+  releases_.rows = {{"1.1.0", "esp32", "x.bin", 5, "ab", true, "2026-01-02T03:04:05+00:00", "notes"},
+                    {"1.0.0", "esp8266", "y.bin", 6, "cd", false, "", ""}};
+  EXPECT_EQ(get_as_admin("/api/admin/firmware/releases").body,
+            R"({"releases":[{"version":"1.1.0","device_model":"esp32","file_size":5,"checksum_sha256":"ab",)"
+            R"("is_signed":true,"created_at":"2026-01-02T03:04:05+00:00","release_notes":"notes"},)"
+            R"({"version":"1.0.0","device_model":"esp8266","file_size":6,"checksum_sha256":"cd",)"
+            R"("is_signed":false,"created_at":null,"release_notes":null}]})");
+  const auto one = nlohmann::json::parse(get_as_admin("/api/admin/firmware/releases?limit=1").body);
+  EXPECT_EQ(one.at("releases").size(), 1U);
+  const auto model =
+      nlohmann::json::parse(get_as_admin("/api/admin/firmware/releases?device_model=esp8266").body);
+  EXPECT_EQ(model.at("releases")[0].at("version"), "1.0.0");
+}
+
+TEST_F(AdminRoutes, ListsDevicesAndUpdates) {
+  EXPECT_EQ(
+      get_as_admin("/api/admin/devices").body,
+      R"({"devices":[{"device_id":"esp32_001","device_model":"esp32","current_firmware_version":"1.0.0",)"
+      R"("last_seen":"2026-01-02T03:04:05+00:00","created_at":null}]})");
+  EXPECT_EQ(fleet_.asked, "/50");
+  get_as_admin("/api/admin/devices?device_model=esp32&limit=500");
+  EXPECT_EQ(fleet_.asked, "esp32/500");
+  EXPECT_EQ(get_as_admin("/api/admin/update-status?device_id=esp32_001&firmware_version=1.1.0&limit=3").body,
+            R"({"updates":[{"device_id":"esp32_001","firmware_version":"1.1.0","status":"failed",)"
+            R"("error_message":"flash error","progress_percent":40,"started_at":"a","completed_at":null,)"
+            R"("reported_at":"c"}]})");
+  EXPECT_EQ(fleet_.asked, "esp32_001/1.1.0/3");
+}
+
+TEST_F(AdminRoutes, CreatesARollout) {
+  const auto answer = post_as_admin("/api/admin/rollout/create",
+                                    R"({"name":"r","firmware_version":"1.1.0","device_model":"esp32",
+                                        "target_type":"canary","rollout_percentage":10})");
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_EQ(answer.body, R"({"status":"ok","message":"Rollout created successfully","id":41})");
+  EXPECT_EQ(rollouts_.created.name, "r");
+  EXPECT_EQ(rollouts_.created.percentage, 10);
+}
+
+TEST_F(AdminRoutes, PatchesAndDeactivates) {
+  const auto patched =
+      call(port(), "PATCH", "/api/admin/rollout/7", {{"X-API-Key", kKey}}, R"({"rollout_percentage":25})");
+  EXPECT_EQ(patched.body, R"({"status":"ok","message":"Rollout updated successfully"})");
+  EXPECT_EQ(rollouts_.last_id, 7);
+  EXPECT_EQ(rollouts_.patched.percentage, 25);
+  const auto ended = call(port(), "POST", "/api/admin/rollout/8/deactivate", {{"X-API-Key", kKey}});
+  EXPECT_EQ(ended.body, R"({"status":"ok","message":"Rollout deactivated successfully"})");
+  EXPECT_EQ(rollouts_.last_id, 8);
+}
+
+TEST_F(AdminRoutes, StoreErrorsHaveTheirStatus) {
+  const std::pair<fleet::ErrorKind, int> cases[] = {
+      {fleet::ErrorKind::invalid, 422},  {fleet::ErrorKind::not_found, 404},
+      {fleet::ErrorKind::conflict, 409}, {fleet::ErrorKind::unavailable, 503},
+      {fleet::ErrorKind::in_doubt, 503}, {fleet::ErrorKind::internal, 500},
+  };
+  for (const auto& [kind, status] : cases) {
+    rollouts_.failure = fleet::Error{kind, "why"};
+    EXPECT_EQ(call(port(), "POST", "/api/admin/rollout/8/deactivate", {{"X-API-Key", kKey}}).status, status);
+  }
+}
+
+}  // namespace
+}  // namespace ota::tests

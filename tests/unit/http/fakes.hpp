@@ -1,0 +1,187 @@
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "fleet/ports/admin_store.hpp"
+#include "fleet/ports/blobs.hpp"
+#include "fleet/ports/front_desk.hpp"
+
+namespace ota::tests {
+
+/// Answers each message at once by `answer`, or keeps the replies while `holds` is set.
+class FakeDesk final : public fleet::FrontDesk {
+ public:
+  void submit(fleet::Message message, fleet::Reply reply) override {
+    std::unique_lock lock(mutex_);
+    if (holds) {
+      held_.push_back(std::move(reply));
+      return;
+    }
+    const auto given = answer(message);
+    messages_.push_back(std::move(message));
+    lock.unlock();
+    reply(given);
+  }
+
+  /// The last message, which must be there.
+  fleet::Message last() {
+    const std::lock_guard lock(mutex_);
+    return messages_.back();
+  }
+  std::size_t count() {
+    const std::lock_guard lock(mutex_);
+    return messages_.size();
+  }
+  std::size_t held() {
+    const std::lock_guard lock(mutex_);
+    return held_.size();
+  }
+
+  std::function<fleet::Expected<fleet::Answer>(const fleet::Message&)> answer;
+  std::atomic<bool> holds{false};
+
+ private:
+  std::mutex mutex_;
+  std::vector<fleet::Message> messages_;
+  std::vector<fleet::Reply> held_;
+};
+
+class FakeCatalogs final : public fleet::CatalogSource {
+ public:
+  std::shared_ptr<const fleet::Catalog> catalog() const override {
+    const std::lock_guard lock(mutex_);
+    return now_;
+  }
+  void set(fleet::Catalog catalog) {
+    const std::lock_guard lock(mutex_);
+    now_ = std::make_shared<const fleet::Catalog>(std::move(catalog));
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::shared_ptr<const fleet::Catalog> now_ = std::make_shared<const fleet::Catalog>();
+};
+
+/// Releases in memory, with the port's rules: one row per version and model, same bytes are no change.
+class FakeReleases final : public fleet::ReleaseStore {
+ public:
+  fleet::Expected<bool> add_release(const fleet::NewRelease& release) override {
+    const std::lock_guard lock(mutex_);
+    if (failure) return tl::unexpected(*failure);
+    for (const auto& row : rows) {
+      if (row.version != release.version || row.model != release.model) continue;
+      if (row.sha256 == release.sha256) return false;
+      return fleet::fail(fleet::ErrorKind::conflict,
+                         "version " + release.version + " exists with other bytes");
+    }
+    fleet::ReleaseRow row;
+    row.version = release.version;
+    row.model = release.model;
+    row.file_path = release.file_path;
+    row.size_bytes = release.size_bytes;
+    row.sha256 = release.sha256;
+    row.is_signed = release.is_signed;
+    row.created_at = "2026-01-02T03:04:05+00:00";
+    row.notes = release.notes;
+    rows.insert(rows.begin(), row);
+    last = release;
+    return true;
+  }
+  fleet::Expected<std::vector<fleet::ReleaseRow>> list_releases(const std::string& model,
+                                                                int count_max) override {
+    const std::lock_guard lock(mutex_);
+    if (failure) return tl::unexpected(*failure);
+    std::vector<fleet::ReleaseRow> found;
+    for (const auto& row : rows) {
+      if ((model.empty() || row.model == model) && found.size() < static_cast<std::size_t>(count_max)) {
+        found.push_back(row);
+      }
+    }
+    return found;
+  }
+  fleet::Expected<std::vector<fleet::ReleaseRow>> find_releases(const std::string& version,
+                                                                const std::string& model) override {
+    const std::lock_guard lock(mutex_);
+    ++finds;
+    if (failure) return tl::unexpected(*failure);
+    std::vector<fleet::ReleaseRow> found;
+    for (const auto& row : rows) {
+      if (row.version == version && (model.empty() || row.model == model)) found.push_back(row);
+    }
+    return found;
+  }
+
+  std::vector<fleet::ReleaseRow> rows;
+  fleet::NewRelease last;
+  std::optional<fleet::Error> failure;
+  int finds = 0;
+
+ private:
+  std::mutex mutex_;
+};
+
+class FakeRollouts final : public fleet::RolloutStore {
+ public:
+  fleet::Expected<std::int64_t> create_rollout(const fleet::NewRollout& rollout) override {
+    if (failure) return tl::unexpected(*failure);
+    created = rollout;
+    return 41;
+  }
+  fleet::Expected<void> patch_rollout(std::int64_t id, const fleet::RolloutPatch& patch) override {
+    if (failure) return tl::unexpected(*failure);
+    last_id = id;
+    patched = patch;
+    return {};
+  }
+  fleet::Expected<void> deactivate_rollout(std::int64_t id, const std::string&) override {
+    if (failure) return tl::unexpected(*failure);
+    last_id = id;
+    ++deactivated;
+    return {};
+  }
+
+  fleet::NewRollout created;
+  fleet::RolloutPatch patched;
+  std::int64_t last_id = 0;
+  int deactivated = 0;
+  std::optional<fleet::Error> failure;
+};
+
+class FakeFleet final : public fleet::FleetReader {
+ public:
+  fleet::Expected<std::vector<fleet::DeviceRow>> list_devices(const std::string& model,
+                                                              int count_max) override {
+    asked = model + "/" + std::to_string(count_max);
+    return std::vector<fleet::DeviceRow>{{"esp32_001", "esp32", "1.0.0", "2026-01-02T03:04:05+00:00", ""}};
+  }
+  fleet::Expected<std::vector<fleet::UpdateRow>> list_updates(const std::string& device_id,
+                                                              const std::string& version,
+                                                              int count_max) override {
+    asked = device_id + "/" + version + "/" + std::to_string(count_max);
+    return std::vector<fleet::UpdateRow>{{"esp32_001", "1.1.0", "failed", "flash error", 40, "a", "", "c"}};
+  }
+  fleet::Expected<fleet::FleetSummary> summary() override {
+    if (away) return fleet::fail(fleet::ErrorKind::unavailable, "the database is away");
+    fleet::FleetSummary summary;
+    summary.total_devices = 3;
+    summary.devices_by_model = {{"esp32", 2}, {"esp8266", 1}};
+    summary.recent_updates_24h = {{"success", 5}};
+    summary.active_rollouts = 1;
+    summary.devices_online = 2;
+    return summary;
+  }
+  fleet::Expected<void> ping() override {
+    if (away) return fleet::fail(fleet::ErrorKind::unavailable, "the database is away");
+    return {};
+  }
+
+  std::string asked;
+  std::atomic<bool> away{false};
+};
+
+}  // namespace ota::tests

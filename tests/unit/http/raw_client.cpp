@@ -1,0 +1,135 @@
+#include "tests/unit/http/raw_client.hpp"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cctype>
+#include <stdexcept>
+#include <utility>
+
+namespace ota::tests {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+std::string lower(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return text;
+}
+
+Reply parse_head(const std::string& head) {
+  Reply reply;
+  reply.status = std::stoi(head.substr(head.find(' ') + 1, 3));
+  auto at = head.find("\r\n");
+  while (at != std::string::npos && at + 2 < head.size()) {
+    const auto end = head.find("\r\n", at + 2);
+    const auto line = head.substr(at + 2, end == std::string::npos ? end : end - at - 2);
+    const auto colon = line.find(": ");
+    if (colon != std::string::npos) reply.headers[lower(line.substr(0, colon))] = line.substr(colon + 2);
+    at = end;
+  }
+  return reply;
+}
+
+}  // namespace
+
+RawClient::RawClient(int port, int receive_bytes) : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+  if (receive_bytes > 0) ::setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &receive_bytes, sizeof(receive_bytes));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<std::uint16_t>(port));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  if (::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
+    throw std::runtime_error("cannot connect to the server under test");
+  }
+}
+
+RawClient::RawClient(RawClient&& other) noexcept
+    : fd_(std::exchange(other.fd_, -1)), in_(std::move(other.in_)) {}
+
+RawClient::~RawClient() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+bool RawClient::send(std::string_view bytes) {
+  while (!bytes.empty()) {
+    const auto sent = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (sent <= 0) return false;
+    bytes.remove_prefix(static_cast<std::size_t>(sent));
+  }
+  return true;
+}
+
+bool RawClient::fill(Clock::time_point until) {
+  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now()).count();
+  pollfd waiting{fd_, POLLIN, 0};
+  if (::poll(&waiting, 1, static_cast<int>(std::max<std::int64_t>(left, 0))) <= 0) return false;
+  char bytes[65536];
+  const auto count = ::recv(fd_, bytes, sizeof(bytes), 0);
+  if (count <= 0) return false;
+  in_.append(bytes, static_cast<std::size_t>(count));
+  return true;
+}
+
+Reply RawClient::read_reply(bool head_only, std::chrono::milliseconds wait) {
+  const auto until = Clock::now() + wait;
+  auto end = in_.find("\r\n\r\n");
+  while (end == std::string::npos) {
+    if (!fill(until)) return {};
+    end = in_.find("\r\n\r\n");
+  }
+  auto reply = parse_head(in_.substr(0, end));
+  in_.erase(0, end + 4);
+  const auto length = head_only ? 0 : std::stoul("0" + reply.header("content-length"));
+  while (in_.size() < length && fill(until)) {
+  }
+  reply.body = in_.substr(0, length);
+  in_.erase(0, reply.body.size());
+  return reply;
+}
+
+std::string RawClient::read_some(std::size_t count_max, std::chrono::milliseconds wait) {
+  if (in_.empty()) {
+    pollfd waiting{fd_, POLLIN, 0};
+    if (::poll(&waiting, 1, static_cast<int>(wait.count())) <= 0) return "";
+    std::string bytes(count_max, '\0');
+    const auto count = ::recv(fd_, bytes.data(), bytes.size(), 0);
+    bytes.resize(static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
+    return bytes;
+  }
+  auto bytes = in_.substr(0, count_max);
+  in_.erase(0, bytes.size());
+  return bytes;
+}
+
+bool RawClient::is_closed_within(std::chrono::milliseconds wait) {
+  const auto until = Clock::now() + wait;
+  while (fill(until)) in_.clear();
+  return Clock::now() < until;
+}
+
+Reply call(int port, const std::string& method, const std::string& target, const Headers& headers,
+           const std::string& body) {
+  RawClient client(port);
+  std::string text = method + " " + target + " HTTP/1.1\r\nHost: test\r\nConnection: close\r\n";
+  for (const auto& [name, value] : headers) text += name + ": " + value + "\r\n";
+  if (!body.empty()) text += "Content-Length: " + std::to_string(body.size()) + "\r\n";
+  client.send(text + "\r\n" + body);
+  return client.read_reply(method == "HEAD");
+}
+
+std::string multipart(const std::vector<std::pair<std::string, std::string>>& parts) {
+  std::string body;
+  for (const auto& [name, bytes] : parts) {
+    body += "--edge\r\nContent-Disposition: form-data; name=\"" + name +
+            "\"; filename=\"fw.bin\"\r\nContent-Type: application/octet-stream\r\n\r\n" + bytes + "\r\n";
+  }
+  return body + "--edge--\r\n";
+}
+
+}  // namespace ota::tests

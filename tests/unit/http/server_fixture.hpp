@@ -1,0 +1,90 @@
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "bridge/file_blobs.hpp"
+#include "bridge/sha256.hpp"
+#include "http/server.hpp"
+#include "tests/support/fleet_builders.hpp"
+#include "tests/unit/http/fakes.hpp"
+#include "tests/unit/http/raw_client.hpp"
+
+namespace ota::tests {
+
+inline constexpr char kKey[] = "correct-horse";
+
+/// A real server on a free port over fakes, and a real folder of images.
+class ServerTest : public ::testing::Test {
+ protected:
+  ServerTest() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "ota-http-XXXXXX").string();
+    folder_ = ::mkdtemp(pattern.data());
+    options_.host = "127.0.0.1";
+    options_.port = 0;
+    options_.api_key = kKey;
+    options_.version = "9.9.9";
+    options_.upload_bytes_max = 1024 * 1024;
+    desk_.answer = [](const fleet::Message& message) -> fleet::Expected<fleet::Answer> {
+      if (std::holds_alternative<fleet::Report>(message.body)) return fleet::ReportAnswer{true, ""};
+      return fleet::NoUpdateAnswer{"1.1.0", "1.1.0", "already on 1.1.0"};
+    };
+  }
+  ~ServerTest() override {
+    server_.reset();
+    std::filesystem::remove_all(folder_);
+  }
+
+  /// The port; starts the server at the first call.
+  int port() {
+    if (server_) return port_;
+    blobs_ = std::make_unique<bridge::FileBlobs>(folder_, options_.upload_bytes_max);
+    server_ = std::make_unique<http::Server>(
+        options_,
+        http::Ports{desk_, catalogs_, releases_, rollouts_, fleet_, *blobs_,
+                    [] { return http::HealthDetails{true}; }, [] { return std::string("extra 1\n"); }});
+    const auto started = server_->start();
+    EXPECT_TRUE(started) << (started ? "" : started.error().message);
+    port_ = started.value_or(0);
+    return port_;
+  }
+
+  Reply get(const std::string& target, const Headers& headers = {}) {
+    return call(port(), "GET", target, headers);
+  }
+  Reply get_as_admin(const std::string& target) { return get(target, {{"X-API-Key", kKey}}); }
+  Reply post(const std::string& target, const std::string& body, Headers headers = {}) {
+    headers["Content-Type"] = "application/json";
+    return call(port(), "POST", target, headers, body);
+  }
+  Reply post_as_admin(const std::string& target, const std::string& body) {
+    return post(target, body, {{"X-API-Key", kKey}});
+  }
+  Reply upload(const std::string& query, const std::string& body) {
+    return call(port(), "POST", "/api/admin/firmware/upload?" + query,
+                {{"X-API-Key", kKey}, {"Content-Type", "multipart/form-data; boundary=edge"}}, body);
+  }
+  /// An image in the folder and its release row.
+  void add_image(const std::string& version, const std::string& model, const std::string& bytes) {
+    const auto answer = upload("version=" + version + "&device_model=" + model, multipart({{"file", bytes}}));
+    ASSERT_EQ(answer.status, 200) << answer.body;
+  }
+
+  http::ServerOptions options_;
+  FakeDesk desk_;
+  FakeCatalogs catalogs_;
+  FakeReleases releases_;
+  FakeRollouts rollouts_;
+  FakeFleet fleet_;
+  std::string folder_;
+  std::unique_ptr<bridge::FileBlobs> blobs_;
+
+ private:
+  std::unique_ptr<http::Server> server_;
+  int port_ = 0;
+};
+
+}  // namespace ota::tests

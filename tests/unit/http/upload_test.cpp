@@ -1,0 +1,193 @@
+#include <filesystem>
+#include <thread>
+
+#include "tests/support/eventually.hpp"
+#include "tests/unit/http/server_fixture.hpp"
+
+namespace ota::tests {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr char kQuery[] = "version=1.1.0&device_model=esp32";
+constexpr char kHead[] =
+    "POST /api/admin/firmware/upload?version=1.1.0&device_model=esp32 HTTP/1.1\r\nHost: t\r\n"
+    "X-API-Key: correct-horse\r\nContent-Type: multipart/form-data; boundary=edge\r\n";
+
+class Upload : public ServerTest {
+ protected:
+  /// Names of the stored images, and of unfinished ones.
+  std::size_t images() const { return count(folder_); }
+  std::size_t unfinished() const { return count(folder_ + "/.incoming"); }
+
+ private:
+  static std::size_t count(const std::string& folder) {
+    std::size_t files = 0;
+    for (const auto& entry : fs::directory_iterator(folder)) {
+      if (entry.is_regular_file() && entry.path().filename() != "lock") ++files;
+    }
+    return files;
+  }
+};
+
+TEST_F(Upload, StoresTheImageAndItsRow) {
+  const std::string image(300'000, 'x');
+  const auto answer =
+      upload(std::string(kQuery) + "&min_version=1.0.0&changelog=c&release_notes=n%C3%A4&is_signed=true",
+             multipart({{"comment", "passed over"}, {"file", image}}));
+  const auto hash = bridge::to_hex(bridge::sha256(image));
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_EQ(
+      answer.body,
+      R"({"status":"ok","message":"Firmware uploaded successfully","version":"1.1.0","file_size":300000,)"
+      R"("checksum_sha256":")" +
+          hash + "\"}");
+  EXPECT_EQ(releases_.last.min_version, "1.0.0");
+  EXPECT_EQ(releases_.last.changelog, "c");
+  EXPECT_EQ(releases_.last.notes, "n\xC3\xA4");
+  EXPECT_TRUE(releases_.last.is_signed);
+  EXPECT_EQ(releases_.last.file_path, hash + ".bin");
+  EXPECT_EQ(fs::file_size(folder_ + "/" + hash + ".bin"), image.size());
+  EXPECT_EQ(unfinished(), 0U);
+}
+
+TEST_F(Upload, SameVersionAgain) {
+  ASSERT_EQ(upload(kQuery, multipart({{"file", "one"}})).status, 200);
+  EXPECT_EQ(upload(kQuery, multipart({{"file", "one"}})).status, 200);
+  const auto other = upload(kQuery, multipart({{"file", "two"}}));
+  EXPECT_EQ(other.status, 409);
+  EXPECT_EQ(releases_.rows.size(), 1U);
+  EXPECT_EQ(get("/api/firmware/download/1.1.0").body, "one");
+}
+
+TEST_F(Upload, RefusedBodies) {
+  struct Case {
+    const char* what;
+    std::string body;
+    int status;
+    const char* detail;
+  };
+  const std::vector<Case> cases = {
+      {"no file part", multipart({{"image", "x"}}), 422, "no part named 'file'"},
+      {"two file parts", multipart({{"file", "x"}, {"file", "y"}}), 422, "two parts"},
+      {"empty file", multipart({{"file", ""}}), 422, "empty"},
+      {"no parts", "--edge--\r\n", 400, "multipart"},
+      {"other boundary", "--other\r\n\r\nx\r\n--other--\r\n", 400, "multipart"},
+      {"truncated", "--edge\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\nbytes", 400, "multipart"},
+      {"garbage", std::string(5000, '\xFF'), 400, "multipart"},
+  };
+  for (const auto& wrong : cases) {
+    const auto answer = upload(kQuery, wrong.body);
+    EXPECT_EQ(answer.status, wrong.status) << wrong.what << ": " << answer.body;
+    EXPECT_NE(answer.body.find(wrong.detail), std::string::npos) << wrong.what << ": " << answer.body;
+  }
+  EXPECT_TRUE(releases_.rows.empty());
+  EXPECT_EQ(images(), 0U);
+  EXPECT_EQ(unfinished(), 0U);
+}
+
+TEST_F(Upload, TooLargeByItsLengthIsRefusedBeforeTheBody) {
+  RawClient client(port());
+  client.send(std::string(kHead) + "Content-Length: 1000000000\r\n\r\n--edge\r\n");
+  const auto answer = client.read_reply();
+  EXPECT_EQ(answer.status, 413);
+  EXPECT_TRUE(answer.closes());
+}
+
+TEST_F(Upload, TooLargeInChunksIsCut) {
+  RawClient client(port());
+  client.send(std::string(kHead) + "Transfer-Encoding: chunked\r\n\r\n");
+  const std::string part = "--edge\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\n";
+  const auto chunk = [&](const std::string& bytes) {
+    char length[16];
+    std::snprintf(length, sizeof(length), "%zx\r\n", bytes.size());
+    return client.send(length + bytes + "\r\n");
+  };
+  chunk(part);
+  bool open = true;
+  for (int i = 0; i < 100 && open; ++i) open = chunk(std::string(65536, 'x'));
+  const auto answer = client.read_reply();
+  EXPECT_EQ(answer.status, 413) << answer.body;
+  EXPECT_TRUE(releases_.rows.empty());
+  EXPECT_TRUE(test_support::eventually([&] { return unfinished() == 0; }));
+}
+
+TEST_F(Upload, ChunkedUploadsAreStored) {
+  RawClient client(port());
+  const auto body = multipart({{"file", "chunked image"}});
+  std::string text = std::string(kHead) + "Transfer-Encoding: chunked\r\n\r\n";
+  for (std::size_t at = 0; at < body.size(); at += 10) {
+    const auto piece = body.substr(at, 10);
+    text += (piece.size() == 10 ? "a" : std::to_string(piece.size())) + "\r\n" + piece + "\r\n";
+  }
+  client.send(text + "0\r\n\r\n");
+  EXPECT_EQ(client.read_reply().status, 200);
+  EXPECT_EQ(get("/api/firmware/download/1.1.0").body, "chunked image");
+}
+
+TEST_F(Upload, AWrongKeyOrParameterIsToldBeforeTheBodyComes) {
+  for (const auto& [head, status] : std::vector<std::pair<std::string, int>>{
+           {"POST /api/admin/firmware/upload?version=1.1.0&device_model=esp32 HTTP/1.1\r\nX-API-Key: "
+            "wrong\r\n",
+            401},
+           {"POST /api/admin/firmware/upload?version=1.1.0 HTTP/1.1\r\nX-API-Key: correct-horse\r\n", 422}}) {
+    RawClient client(port());
+    client.send(head + "Content-Type: multipart/form-data; boundary=edge\r\nContent-Length: 500000\r\n\r\n");
+    const auto answer = client.read_reply();
+    EXPECT_EQ(answer.status, status);
+    EXPECT_TRUE(answer.closes());
+  }
+}
+
+TEST_F(Upload, ExpectContinueIsAnsweredByTheKey) {
+  RawClient right(port());
+  right.send(std::string(kHead) + "Expect: 100-continue\r\nContent-Length: 93\r\n\r\n");
+  EXPECT_EQ(right.read_reply(true).status, 100);
+  RawClient wrong(port());
+  wrong.send(
+      "POST /api/admin/firmware/upload?version=1.1.0&device_model=esp32 HTTP/1.1\r\nX-API-Key: wrong\r\n"
+      "Expect: 100-continue\r\nContent-Length: 93\r\n\r\n");
+  EXPECT_EQ(wrong.read_reply().status, 401);
+}
+
+TEST_F(Upload, AClientThatLeavesMidwayLeavesNothing) {
+  {
+    RawClient client(port());
+    client.send(std::string(kHead) +
+                "Content-Length: 500000\r\n\r\n--edge\r\nContent-Disposition: form-data; "
+                "name=\"file\"\r\n\r\n" +
+                std::string(100'000, 'x'));
+    EXPECT_TRUE(test_support::eventually([&] { return unfinished() == 1; }));
+  }
+  EXPECT_TRUE(test_support::eventually([&] { return unfinished() == 0; }));
+  EXPECT_TRUE(releases_.rows.empty());
+  EXPECT_EQ(images(), 0U);
+}
+
+TEST_F(Upload, OfTwentyAtOnceOneWins) {
+  std::atomic<int> stored{0};
+  std::atomic<int> refused{0};
+  port();
+  std::vector<std::thread> uploaders;
+  for (int i = 0; i < 20; ++i) {
+    uploaders.emplace_back([&, i] {
+      const auto answer = upload(kQuery, multipart({{"file", "image " + std::to_string(i)}}));
+      if (answer.status == 200) ++stored;
+      if (answer.status == 409) ++refused;
+    });
+  }
+  for (auto& uploader : uploaders) uploader.join();
+  EXPECT_EQ(stored, 1);
+  EXPECT_EQ(refused, 19);
+  EXPECT_EQ(releases_.rows.size(), 1U);
+  EXPECT_EQ(get("/api/firmware/download/1.1.0").status, 200);
+}
+
+TEST_F(Upload, AFailedRowIsToldAndNothingIsListed) {
+  port();
+  releases_.failure = fleet::Error{fleet::ErrorKind::unavailable, "the database is away"};
+  EXPECT_EQ(upload(kQuery, multipart({{"file", "x"}})).status, 503);
+}
+
+}  // namespace
+}  // namespace ota::tests
