@@ -41,9 +41,12 @@ struct Framing {
 /// Our view of the library's request.
 class HttplibRequest final : public Request {
  public:
-  /// `reader` is null for routes without a body.
-  HttplibRequest(const httplib::Request& request, const httplib::ContentReader* reader,
-                 Connection& connection);
+  HttplibRequest(const httplib::Request& request, Connection& connection);
+  /// Where the body comes from, and the response in which the library notes why it could not be read.
+  void set_body(const httplib::ContentReader* reader, const httplib::Response* noted) {
+    reader_ = reader;
+    noted_ = noted;
+  }
 
   std::optional<std::string_view> header(const std::string& name) const override;
   fleet::Expected<void> read_parts(const OnPart& on_part, const OnBytes& on_bytes) override;
