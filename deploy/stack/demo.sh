@@ -52,6 +52,7 @@ verb_demo() {
   fi
   # The demo's stack is private, whatever database or broker the caller's shell points to.
   unset "${!PG@}" "${!MQTT_@}" API_KEY PUBLIC_URL
+  BUILD_TARGETS=("${STACK_TARGETS[@]}")
   ensure_setup
   begin_demo_stack "$directory"
   if ((stop_at_end)); then trap end_demo_stack EXIT; fi

@@ -108,13 +108,18 @@ require_rest_untouched() {
 explain_fleet() {
   local id
   for id in "${FLEET[@]}"; do
-    if [[ ${DEMO_PERCENTAGE:-0} != 0 && ${STATE[$id]:-} == "$DEMO_NEW" ]] || ! is_concerned "$id"; then continue; fi
-    say "  $id (bucket ${BUCKET[$id]}): ${STATE[$id]:-unknown to the server}"
+    if is_late "$id"; then say "  $id (bucket ${BUCKET[$id]}): ${STATE[$id]:-unknown to the server}"; fi
   done
   grep -hE ' (error|warn(ing)?) ' "$STACK_DIR/logs/bridge.log" | tail -n 5 | sed 's/^/    /' >&2 || true
 }
 
-is_concerned() { [[ -z ${DEMO_PERCENTAGE:-} && ${STATE[$1]:-} != "$DEMO_OLD" ]] || is_in_canary "$1"; }
+is_late() {
+  if [[ -z ${DEMO_PERCENTAGE:-} ]]; then
+    [[ ${STATE[$1]:-} != "$DEMO_OLD" ]]
+  else
+    is_in_canary "$1" && [[ ${STATE[$1]:-} != "$DEMO_NEW" ]]
+  fi
+}
 
 # ---- what is in the devices' flash -------------------------------------------------------------
 

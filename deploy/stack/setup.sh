@@ -19,6 +19,10 @@ HTTPLIB_HEADER=$OTA_ROOT/third_party/cpp-httplib/httplib.h
 MOSQUITTO_VERSION_MIN=2.0.18
 MOSQUITTO_PRIVATE=$OTA_ROOT/.deps/mosquitto
 BUILD_PRESET=release
+# Empty: everything, the tests and the bench too.
+BUILD_TARGETS=()
+# What a stack and its simulated devices need: the first demo does not wait for the tests to compile.
+STACK_TARGETS=(ota-bridge ota-device)
 
 help_setup() {
   cat <<'TEXT'
@@ -179,9 +183,9 @@ ensure_built() {
     say "configuring the $BUILD_PRESET preset"
     configure_preset "$directory"
   fi
-  ninja -C "$directory" -n 2>/dev/null | grep -q 'no work to do' && return
-  say "building the $BUILD_PRESET preset with $(build_jobs) jobs"
-  cmake --build "$directory" -j "$(build_jobs)" >&2 || die "the build failed; the compiler's message is above"
+  ninja -C "$directory" -n "${BUILD_TARGETS[@]}" 2>/dev/null | grep -q 'no work to do' && return
+  say "building ${BUILD_TARGETS[*]:-everything} ($BUILD_PRESET) with $(build_jobs) jobs"
+  ninja -C "$directory" -j "$(build_jobs)" "${BUILD_TARGETS[@]}" >&2 || die "the build failed; the compiler's message is above"
 }
 
 # build.ninja appears only when the configuration went through, so a failed one is tried again.

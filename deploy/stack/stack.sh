@@ -54,6 +54,7 @@ verb_up() {
     shift 2
   done
   require_parts "$only"
+  BUILD_TARGETS=("${STACK_TARGETS[@]}")
   ensure_setup
   make_stack_dir "${directory:-$OTA_ROOT/.run}"
   lock "$STACK_DIR/lock"
