@@ -6,6 +6,7 @@
 
 #include "bridge/broker_side.hpp"
 #include "bridge/file_blobs.hpp"
+#include "bridge/fresh_stores.hpp"
 #include "bridge/inbox.hpp"
 #include "bridge/sha256.hpp"
 #include "http/server.hpp"
@@ -43,6 +44,8 @@ class Service::Impl {
                   [this] {
                     if (broker_) broker_->catalog_changed();
                   }),
+        fresh_releases_(releases_, catalogs_),
+        fresh_rollouts_(rollouts_, catalogs_),
         blobs_(config.storage_path, config.upload_bytes_max),
         inbox_(inbox_ports(config)),
         broker_(make_broker(config)),
@@ -112,8 +115,8 @@ class Service::Impl {
   http::Ports server_ports() {
     return {inbox_,
             catalogs_,
-            releases_,
-            rollouts_,
+            fresh_releases_,
+            fresh_rollouts_,
             reader_,
             blobs_,
             [this] { return http::HealthDetails{broker_ && broker_->is_connected()}; },
@@ -134,6 +137,8 @@ class Service::Impl {
   sql::PgFleetReader reader_;
   Refusals refusals_;
   CatalogCache catalogs_;
+  FreshReleases fresh_releases_;
+  FreshRollouts fresh_rollouts_;
   FileBlobs blobs_;
   Inbox inbox_;
   std::unique_ptr<BrokerSide> broker_;
