@@ -78,6 +78,19 @@ Script& Script::add(const char* sql) {
   return *this;
 }
 
+namespace {
+
+// libpqxx throws a bare runtime_error for bytes that are not UTF-8.
+std::string escaped(pqxx::connection& connection, const std::string& text) {
+  try {
+    return connection.esc(text);
+  } catch (const std::exception& e) {
+    throw Refusal(fleet::ErrorKind::invalid, std::string("text must be UTF-8: ") + e.what());
+  }
+}
+
+}  // namespace
+
 Script& Script::execute(const Statement& statement, const std::vector<std::string>& parameters) {
   session_.prepare_for_scripts(statement);
   add("EXECUTE ");
@@ -86,7 +99,7 @@ Script& Script::execute(const Statement& statement, const std::vector<std::strin
   for (const auto& parameter : parameters) {
     text_ += separator;
     text_ += '\'';
-    text_ += session_.connection().esc(parameter);
+    text_ += escaped(session_.connection(), without_nul(parameter));
     text_ += '\'';
     separator = ',';
   }

@@ -75,6 +75,8 @@ Failure failure_of_current_exception() {
     return {{ErrorKind::in_doubt, "connection lost while committing: " + one_line(e.what())}, true};
   } catch (const pqxx::broken_connection& e) {
     return {{ErrorKind::unavailable, "PostgreSQL is away: " + one_line(e.what())}, true};
+  } catch (const pqxx::transaction_rollback& e) {  // no sql_error in libpqxx 6
+    return {{ErrorKind::unavailable, "PostgreSQL: " + one_line(e.what())}, false};
   } catch (const pqxx::sql_error& e) {
     const std::string state = e.sqlstate();
     return {{kind_of_sqlstate(state), "PostgreSQL: " + one_line(e.what())}, is_fatal_sqlstate(state)};

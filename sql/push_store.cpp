@@ -70,12 +70,12 @@ struct PgPushStore::State {
   }
 
   // One statement, one transaction.
-  template <class Read>
-  auto once(const Statement& statement, const std::vector<std::string>& parameters, Read read) {
+  template <class Work>
+  auto once(Work work) {
     give_up();
     return session.run([&](Session& s) {
       s.drop_if_dead();
-      return read(Script(s).execute(statement, parameters).run());
+      return work(s);
     });
   }
 
@@ -88,16 +88,18 @@ PgPushStore::PgPushStore(const ConnectOptions& options) : state_(std::make_uniqu
 PgPushStore::~PgPushStore() = default;
 
 Expected<std::vector<fleet::PushRequest>> PgPushStore::open_requests() {
-  return state_->once(kOpenRequests, {}, [](const pqxx::result& rows) {
+  return state_->once([](Session& session) {
     std::vector<fleet::PushRequest> requests;
-    for (const auto& row : rows) requests.push_back({text_of(row[0]), number_of(row[1])});
+    for (const auto& row : Script(session).execute(kOpenRequests, {}).run())
+      requests.push_back({text_of(row[0]), number_of(row[1])});
     return requests;
   });
 }
 
 Expected<void> PgPushStore::finish_request(const fleet::PushRequest& request) {
-  return state_->once(kFinishRequest, {request.model, std::to_string(request.revision)},
-                      [](const pqxx::result&) {});
+  return state_->once([&](Session& session) {
+    Script(session).execute(kFinishRequest, {request.model, std::to_string(request.revision)}).run();
+  });
 }
 
 Expected<std::vector<Device>> PgPushStore::load_page(const std::string& model, const std::string& after,
@@ -139,8 +141,9 @@ Expected<std::int64_t> PgPushStore::next_attempt_id() {
 
 Expected<std::vector<fleet::WantedOffer>> PgPushStore::unpublished(fleet::Time wanted_before,
                                                                    const std::string& after, int count_max) {
-  const auto before = std::to_string(wanted_before.time_since_epoch().count());
-  return state_->once(kUnpublished, {before, after, std::to_string(count_max)}, [](const pqxx::result& rows) {
+  return state_->once([&](Session& session) {
+    const auto before = std::to_string(wanted_before.time_since_epoch().count());
+    const auto rows = Script(session).execute(kUnpublished, {before, after, std::to_string(count_max)}).run();
     std::vector<fleet::WantedOffer> offers;
     offers.reserve(rows.size());
     for (const auto& row : rows) offers.push_back({text_of(row[0]), text_of(row[1]), read_offer(row, 2)});
@@ -160,12 +163,14 @@ Expected<void> PgPushStore::mark_published(const std::vector<fleet::PublishedOff
     return left.device_id == right.device_id;
   };
   in_order.erase(std::unique(in_order.begin(), in_order.end(), same_device), in_order.end());
-  ArrayLiteral devices, revisions;
-  for (const auto& [device_id, revision] : in_order) {
-    devices.add(device_id);
-    revisions.add(revision);
-  }
-  return state_->once(kMarkPublished, {devices.str(), revisions.str()}, [](const pqxx::result&) {});
+  return state_->once([&](Session& session) {
+    ArrayLiteral devices, revisions;
+    for (const auto& [device_id, revision] : in_order) {
+      devices.add(device_id);
+      revisions.add(revision);
+    }
+    Script(session).execute(kMarkPublished, {devices.str(), revisions.str()}).run();
+  });
 }
 
 }  // namespace ota::sql

@@ -63,12 +63,17 @@ Expected<void> PgReconcileStore::begin_reading() {
 
 Expected<void> PgReconcileStore::add_seen(const std::vector<fleet::RetainedOffer>& seen) {
   if (seen.empty()) return {};
-  ArrayLiteral devices, attempts;
-  for (const auto& [device_id, attempt_id] : seen) {
-    devices.add(device_id);
-    attempts.add(attempt_id);
-  }
-  return state_->once(kAddSeen, devices.str(), attempts.str()).map([](const pqxx::result&) {});
+  return state_->session.run([&](Session& session) {
+    ArrayLiteral devices, attempts;
+    for (const auto& [device_id, attempt_id] : seen) {
+      devices.add(device_id);
+      attempts.add(attempt_id);
+    }
+    session.drop_if_dead();
+    pqxx::work transaction(session.connection());
+    session.execute(transaction, kAddSeen, devices.str(), attempts.str());
+    transaction.commit();
+  });
 }
 
 Expected<std::int64_t> PgReconcileStore::mark_missing() {

@@ -2,6 +2,8 @@
 --   psql -v runtime_role=ota_service -f sql/roles.sql
 -- The role can neither change tables nor edit the audit log (ota_events): there it may only add and read.
 
+BEGIN; -- a running service never sees itself without rights
+
 GRANT USAGE ON SCHEMA public TO :"runtime_role";
 REVOKE CREATE ON SCHEMA public FROM PUBLIC, :"runtime_role";
 
@@ -19,3 +21,5 @@ GRANT USAGE ON SEQUENCE attempt_ids TO :"runtime_role";
 SELECT format('GRANT USAGE ON SEQUENCE %s TO %I', pg_get_serial_sequence(t, 'id'), :'runtime_role')
 FROM unnest(ARRAY['firmware_releases', 'devices', 'device_update_status', 'rollout_configurations', 'ota_events']) AS t
 WHERE pg_get_serial_sequence(t, 'id') IS NOT NULL \gexec
+
+COMMIT;

@@ -192,7 +192,7 @@ BEGIN
                           ELSE 'paused' END;
     END IF;
     NEW.is_active := NEW.state = 'running';
-    IF TG_OP = 'UPDATE' AND NEW IS DISTINCT FROM OLD THEN
+    IF TG_OP = 'UPDATE' AND NEW IS DISTINCT FROM OLD AND NEW.updated_at IS NOT DISTINCT FROM OLD.updated_at THEN
         NEW.updated_at := now();
     END IF;
     RETURN NEW;

@@ -1,6 +1,5 @@
 #include "sql/update_store.hpp"
 
-#include <algorithm>
 #include <set>
 #include <string_view>
 
@@ -22,8 +21,10 @@ constexpr auto kWriterSettings =
     "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; "
     "SET plan_cache_mode = force_generic_plan";
 
-// "unknown" stands for "not said" here, so a report never overwrites what a check said. online_changed_at
-// carries whether `online` was said at all.
+// Both kinds of contact go through one pass in the order of the ids, and a row is locked even where nothing
+// of it changes, so batches of different writers never deadlock. In the proposed row "unknown" stands for a
+// model that was not said, a null last_seen for a presence (which makes no device and is no sign of life: a
+// last will comes from the broker), and online_changed_at tells whether `online` was said at all.
 constexpr Statement kRegister = {"register_devices", R"sql(
   INSERT INTO devices AS d (device_id, device_model, current_firmware_version, mac_address, last_seen, created_at,
                             seen_on_mqtt, online, online_changed_at, boot_id, metadata)
@@ -31,19 +32,20 @@ constexpr Statement kRegister = {"register_devices", R"sql(
          CASE WHEN c.mac IS NOT NULL AND NOT EXISTS (
                 SELECT FROM devices other WHERE other.mac_address = c.mac AND other.device_id <> c.device_id)
               THEN c.mac END,
-         t.seen_at, t.seen_at, c.over_mqtt, coalesce(c.online, false),
+         CASE WHEN c.registers THEN t.seen_at END, t.seen_at, c.over_mqtt, coalesce(c.online, false),
          CASE WHEN c.online IS NOT NULL THEN t.seen_at END, c.boot_id,
          CASE WHEN c.reported IS NULL THEN '{}'::jsonb
               ELSE jsonb_build_object('reported', c.reported::jsonb) END
   FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::boolean[],
-              $8::boolean[], $9::bigint[])
-       AS c (device_id, model, version, mac, boot_id, reported, online, over_mqtt, seen_at),
+              $8::boolean[], $9::boolean[], $10::bigint[])
+       AS c (device_id, model, version, mac, boot_id, reported, online, over_mqtt, registers, seen_at),
        LATERAL (SELECT 'epoch'::timestamptz + c.seen_at * interval '1 microsecond') AS t (seen_at)
+  WHERE c.registers OR EXISTS (SELECT FROM devices known WHERE known.device_id = c.device_id)
   ON CONFLICT (device_id) DO UPDATE SET
     device_model = CASE excluded.device_model WHEN 'unknown' THEN d.device_model ELSE excluded.device_model END,
     current_firmware_version = coalesce(excluded.current_firmware_version, d.current_firmware_version),
     mac_address = coalesce(excluded.mac_address, d.mac_address),
-    last_seen = excluded.last_seen,
+    last_seen = coalesce(excluded.last_seen, d.last_seen),
     seen_on_mqtt = d.seen_on_mqtt OR excluded.seen_on_mqtt,
     online = CASE WHEN excluded.online_changed_at IS NULL THEN d.online ELSE excluded.online END,
     online_changed_at = CASE WHEN excluded.online_changed_at IS NULL OR excluded.online = d.online
@@ -51,19 +53,9 @@ constexpr Statement kRegister = {"register_devices", R"sql(
     boot_id = coalesce(excluded.boot_id, d.boot_id),
     metadata = CASE WHEN NOT excluded.metadata ? 'reported' THEN d.metadata
                     WHEN jsonb_typeof(d.metadata) = 'object' THEN d.metadata || excluded.metadata
-                    ELSE coalesce(nullif(d.metadata, 'null'::jsonb), excluded.metadata) END)sql"};
-
-constexpr Statement kLockDevices = {"lock_devices", R"sql(
-  SELECT FROM unnest($1::text[]) AS q (device_id) JOIN devices d ON d.device_id = q.device_id
-  ORDER BY d.device_id COLLATE "C" FOR NO KEY UPDATE OF d)sql"};
-
-constexpr Statement kPresence = {"note_presence", R"sql(
-  UPDATE devices d
-  SET online = c.online, seen_on_mqtt = true,
-      online_changed_at = CASE WHEN d.online = c.online THEN d.online_changed_at
-                               ELSE 'epoch'::timestamptz + c.seen_at * interval '1 microsecond' END
-  FROM unnest($1::text[], $2::boolean[], $3::bigint[]) AS c (device_id, online, seen_at)
-  WHERE d.device_id = c.device_id AND (d.online <> c.online OR NOT d.seen_on_mqtt))sql"};
+                    ELSE coalesce(nullif(d.metadata, 'null'::jsonb), excluded.metadata) END
+  WHERE excluded.last_seen IS NOT NULL OR d.online <> excluded.online OR d.seen_on_mqtt < excluded.seen_on_mqtt
+  )sql"};
 
 // A statement of its own, after the locks are held: it sees what the previous holder of each lock committed.
 constexpr Statement kLoad = {"load_devices",
@@ -125,15 +117,10 @@ constexpr Statement kAddEvents = {"add_events", R"sql(
   FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[])
        AS c (type, device_id, version, rollout_id, data, by))sql"};
 
-void add_online(ArrayLiteral& array, const std::optional<bool>& online) {
-  online ? array.add(*online) : array.add_null();
-}
-
-void add_registrations(Script& script, const std::vector<Contact>& contacts) {
-  ArrayLiteral ids, models, versions, macs, boots, reported, online, over_mqtt, seen_at;
+void register_and_load(Script& script, const std::vector<Contact>& contacts) {
+  ArrayLiteral ids, models, versions, macs, boots, reported, online, over_mqtt, registers, seen_at;
   std::set<std::string_view> macs_claimed;  // two claims of one MAC in a batch: the first in order has it
   for (const auto& contact : contacts) {
-    if (!contact.registers) continue;
     ids.add(contact.device_id);
     models.add_or_null(contact.model.value_or(""));
     versions.add_or_null(contact.version.value_or(""));
@@ -141,23 +128,14 @@ void add_registrations(Script& script, const std::vector<Contact>& contacts) {
     macs.add_or_null(claims ? contact.mac : std::string());
     boots.add_or_null(contact.boot_id);
     reported.add_or_null(contact.reported_json);
-    add_online(online, contact.online);
+    contact.online ? online.add(*contact.online) : online.add_null();
     over_mqtt.add(contact.over_mqtt);
+    registers.add(contact.registers);
     seen_at.add(contact.seen_at);
   }
   script.execute(kRegister, {ids.str(), models.str(), versions.str(), macs.str(), boots.str(), reported.str(),
-                             online.str(), over_mqtt.str(), seen_at.str()});
-}
-
-void add_presences(Script& script, const std::vector<Contact>& contacts) {
-  ArrayLiteral ids, online, seen_at;
-  for (const auto& contact : contacts) {
-    if (contact.registers) continue;
-    ids.add(contact.device_id);
-    online.add(contact.online.value_or(false));
-    seen_at.add(contact.seen_at);
-  }
-  script.execute(kPresence, {ids.str(), online.str(), seen_at.str()});
+                             online.str(), over_mqtt.str(), registers.str(), seen_at.str()});
+  script.execute(kLoad, {ids.str()});
 }
 
 void add_attempts(Script& script, const std::vector<fleet::AttemptChange>& changes) {
@@ -207,28 +185,6 @@ void add_events(Script& script, const std::vector<fleet::Event>& events) {
                  {types.str(), devices.str(), versions.str(), rollouts.str(), data.str(), by.str()});
 }
 
-ArrayLiteral ids_of(const std::vector<Contact>& contacts) {
-  ArrayLiteral ids;
-  for (const auto& contact : contacts) ids.add(contact.device_id);
-  return ids;
-}
-
-// Locks are always taken in order of the ids, so that batches of different writers never deadlock. A
-// registration locks as it goes; presences, or both kinds together, are locked beforehand.
-pqxx::result register_and_load(Session& session, const std::vector<Contact>& contacts) {
-  const auto registrations = std::count_if(contacts.begin(), contacts.end(),
-                                           [](const Contact& contact) { return contact.registers; });
-  const auto presences = static_cast<std::ptrdiff_t>(contacts.size()) - registrations;
-  const std::string ids = ids_of(contacts).str();
-  Script script(session);
-  script.add("BEGIN");
-  if (presences > 0) script.execute(kLockDevices, {ids});
-  if (registrations > 0) add_registrations(script, contacts);
-  if (presences > 0) add_presences(script, contacts);
-  script.execute(kLoad, {ids});
-  return script.run();
-}
-
 }  // namespace
 
 struct PgUpdateStore::State {
@@ -265,8 +221,10 @@ Expected<std::vector<Device>> PgUpdateStore::begin(const std::vector<Contact>& c
     state_->in_transaction = true;
     std::vector<Device> devices;
     devices.reserve(contacts.size());
-    const auto rows = register_and_load(session, contacts);
-    for (const auto& row : rows) {
+    Script script(session);
+    script.add("BEGIN");
+    register_and_load(script, contacts);
+    for (const auto& row : script.run()) {
       devices.push_back(read_device(row));
       devices.back().id = contacts[devices.size() - 1].device_id;  // an unknown device has no row
     }
@@ -277,8 +235,7 @@ Expected<std::vector<Device>> PgUpdateStore::begin(const std::vector<Contact>& c
 Expected<std::optional<fleet::Attempt>> PgUpdateStore::find_attempt(const std::string& device_id,
                                                                     std::int64_t attempt_id) {
   return state_->inside([&](Session& session) -> std::optional<fleet::Attempt> {
-    const auto rows =
-        Script(session).execute(kFindAttempt, {std::to_string(attempt_id), without_nul(device_id)}).run();
+    const auto rows = Script(session).execute(kFindAttempt, {std::to_string(attempt_id), device_id}).run();
     if (rows.empty()) return std::nullopt;
     return read_attempt(rows[0], 0);
   });
@@ -287,8 +244,7 @@ Expected<std::optional<fleet::Attempt>> PgUpdateStore::find_attempt(const std::s
 Expected<std::optional<fleet::Attempt>> PgUpdateStore::find_attempt_at(const std::string& device_id,
                                                                        const std::string& version) {
   return state_->inside([&](Session& session) -> std::optional<fleet::Attempt> {
-    const auto rows =
-        Script(session).execute(kFindAttemptAt, {without_nul(device_id), without_nul(version)}).run();
+    const auto rows = Script(session).execute(kFindAttemptAt, {device_id, version}).run();
     if (rows.empty()) return std::nullopt;
     auto attempt = read_attempt(rows[0], 0);
     if (attempt.id == 0) {
