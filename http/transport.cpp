@@ -11,6 +11,7 @@
 #include "fleet/ids.hpp"
 #include "fleet/strict_json.hpp"
 #include "http/httplib_request.hpp"
+#include "http/lanes.hpp"
 #include "http/poller.hpp"
 #include "http/replies.hpp"
 #include "http/routes.hpp"
@@ -32,20 +33,6 @@ constexpr std::chrono::seconds kStopWait{3};
 TransferLimits transfer_limits(const ServerOptions& options) {
   return {options.keep_alive, options.io_timeout, options.request_timeout, options.bytes_per_second_min,
           options.rate_window};
-}
-
-// Downloads have their share; what is left goes mostly to devices, and a little is kept for each other lane.
-LaneLimits lane_limits(const ServerOptions& options) {
-  const int rest = std::max(8, options.threads_max - options.downloads_max);
-  const int small = rest / 8;
-  LaneLimits limits;
-  const auto waiting_max = static_cast<std::size_t>(std::max(0, options.queue_max));
-  limits[static_cast<std::size_t>(Lane::device)] = {rest - 3 * small, waiting_max};
-  limits[static_cast<std::size_t>(Lane::download)] = {std::max(1, options.downloads_max), 0};
-  limits[static_cast<std::size_t>(Lane::upload)] = {small, 64};
-  limits[static_cast<std::size_t>(Lane::admin)] = {small, 256};
-  limits[static_cast<std::size_t>(Lane::monitor)] = {small, 256};
-  return limits;
 }
 
 // Each connection is a descriptor, and the usual soft limit of 1024 is below what is promised.
@@ -77,16 +64,6 @@ bool client_closes(const httplib::Request& request) {
   const auto found = request.headers.find("Connection");
   const std::string_view value = found == request.headers.end() ? std::string_view() : found->second;
   return has_token(value, "close") || (request.version == "HTTP/1.0" && !has_token(value, "keep-alive"));
-}
-
-// Whose turn a request is, read from its first line; anything odd is the monitors' to refuse.
-Lane lane_of(std::string_view head) {
-  const auto first = head.find(' ');
-  if (first == std::string_view::npos || first > 16) return Lane::monitor;
-  const auto end = head.find_first_of(" ?#\r", first + 1);
-  if (end == std::string_view::npos) return Lane::monitor;
-  const auto match = find_route(head.substr(0, first), head.substr(first + 1, end - first - 1));
-  return match.route == nullptr ? Lane::monitor : match.route->lane;
 }
 
 // What is known of the request that a thread serves, while the library calls back into us.

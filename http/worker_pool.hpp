@@ -10,16 +10,9 @@
 #include <mutex>
 
 #include "http/connection.hpp"
-#include "http/routes.hpp"
+#include "http/lanes.hpp"
 
 namespace ota::http {
-
-/// How many requests of a lane run at a time, and how many may wait; one more is refused.
-struct LaneLimit {
-  int running_max = 1;
-  std::size_t waiting_max = 0;
-};
-using LaneLimits = std::array<LaneLimit, kLanes>;
 
 /// Threads that serve requests, made on demand and ended after idling. Every lane has its own share, so slow
 /// downloads or a database that hangs leave the others room. Thread safe.
