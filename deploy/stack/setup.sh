@@ -22,6 +22,7 @@ BUILD_PRESET=release
 # Empty: everything, the tests and the bench too.
 BUILD_TARGETS=()
 # What a stack and its simulated devices need: the first demo does not wait for the tests to compile.
+# shellcheck disable=SC2034
 STACK_TARGETS=(ota-bridge ota-device)
 
 help_setup() {
@@ -183,9 +184,25 @@ ensure_built() {
     say "configuring the $BUILD_PRESET preset"
     configure_preset "$directory"
   fi
-  ninja -C "$directory" -n "${BUILD_TARGETS[@]}" 2>/dev/null | grep -q 'no work to do' && return
-  say "building ${BUILD_TARGETS[*]:-everything} ($BUILD_PRESET) with $(build_jobs) jobs"
-  ninja -C "$directory" -j "$(build_jobs)" "${BUILD_TARGETS[@]}" >&2 || die "the build failed; the compiler's message is above"
+  ninja -C "$directory" -j "$(build_jobs)" "${BUILD_TARGETS[@]}" 2>&1 | show_build_progress ||
+    die "the build failed; the compiler's message is above"
+}
+
+# Ninja's steps on one line of a terminal, line by line elsewhere; nothing at all when there was nothing to do.
+show_build_progress() {
+  local line live=0 steps=0
+  [[ ! -t 2 || ${TERM:-dumb} == dumb ]] || live=1
+  while IFS= read -r line; do
+    case $line in
+      *'Re-checking globbed'* | *'Re-running CMake'* | 'ninja: Entering'* | 'ninja: no work'* | '-- '*) ;;
+      '['*/*'] '*)
+        if ((steps++ == 0)); then say "building ${BUILD_TARGETS[*]:-everything} ($BUILD_PRESET preset)"; fi
+        if ((live)); then printf '\r\e[K%.*s' "$((${COLUMNS:-80} - 1))" "$line" >&2; else printf '%s\n' "$line" >&2; fi
+        ;;
+      *) printf '%s%s\n' "$( ((live)) && printf '\r\e[K')" "$line" >&2 ;;
+    esac
+  done
+  if ((live && steps)); then printf '\r\e[K' >&2; fi
 }
 
 # build.ninja appears only when the configuration went through, so a failed one is tried again.
