@@ -1,13 +1,12 @@
 #include "esp-client/host/mqtt_link.hpp"
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
 
 #include <cerrno>
 #include <cstring>
 #include <utility>
+
+#include "esp-client/host/steady_clock.hpp"
 
 namespace ota::device::host {
 namespace {
@@ -115,6 +114,9 @@ void MqttLink::poll(std::uint64_t now_ms) {
     check(mosquitto_loop_misc(client_));
     refresh();
   }
+  // The library pings after one silent keep-alive and would wait for another whole one.
+  const std::uint64_t silent_ms_max = options_.keepalive_s * std::uint64_t{1500};
+  if (phase_ == Phase::kUp && now_ms >= last_sign_of_life_ms_ + silent_ms_max) lose("the broker fell silent");
   const bool connecting = phase_ == Phase::kConnecting || phase_ == Phase::kSubscribing;
   if (connecting && now_ms >= connect_until_ms_) lose("no answer from the broker");
   if (lost_) {
@@ -149,6 +151,7 @@ void MqttLink::check(int code) {
 
 void MqttLink::on_fd(int, std::uint32_t epoll_events) {
   if (client_ == nullptr || lost_) return;
+  if ((epoll_events & EPOLLIN) != 0) last_sign_of_life_ms_ = steady_now_ms();
   if ((epoll_events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0) check(mosquitto_loop_read(client_, 16));
   if (!lost_ && (epoll_events & EPOLLOUT) != 0) check(mosquitto_loop_write(client_, 16));
   // A handshake that the peer ended is no error to libmosquitto: it would be polled for ever.
@@ -165,17 +168,9 @@ void MqttLink::refresh() {
   const std::uint32_t events = static_cast<std::uint32_t>(EPOLLIN) | out;
   if (fd == fd_ && events == watched_events_) return;
   if (fd != fd_ && fd_ >= 0) loop_.forget(fd_);
-  if (fd != fd_ && fd >= 0) tune_socket(fd);
   fd_ = fd;
   watched_events_ = events;
   if (fd >= 0) loop_.watch(fd, events, *this);
-}
-
-// A half-open connection is noticed 1.5 keep-alives after the last sign of life: the ping goes out after
-// one, and what the peer's kernel does not acknowledge for another half ends the connection.
-void MqttLink::tune_socket(int fd) const {
-  const unsigned timeout_ms = options_.keepalive_s * 500U;
-  setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof timeout_ms);
 }
 
 void MqttLink::publish(Topic to, std::string_view payload, bool retained) {

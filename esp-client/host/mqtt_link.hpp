@@ -57,7 +57,6 @@ class MqttLink final : public Link, public FdHandler {
   void lose(std::string_view why);
   void check(int code);
   void refresh();
-  void tune_socket(int fd) const;
   [[nodiscard]] std::string topic(Topic topic) const;
 
   EventLoop& loop_;
@@ -79,6 +78,7 @@ class MqttLink final : public Link, public FdHandler {
   std::uint64_t connect_due_ms_ = 0;
   std::uint64_t connect_until_ms_ = 0;
   std::uint64_t misc_due_ms_ = 0;
+  std::uint64_t last_sign_of_life_ms_ = 0;
   std::string offer_topic_;
   std::string ack_topic_;
 };
