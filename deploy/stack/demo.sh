@@ -55,11 +55,11 @@ verb_demo() {
   BUILD_TARGETS=("${STACK_TARGETS[@]}")
   ensure_setup
   begin_demo_stack "$directory"
-  if ((stop_at_end)); then trap end_demo_stack EXIT; fi
-  trap 'exit 130' INT TERM
+  STOP_AT_END=$stop_at_end
+  trap end_demo EXIT
+  trap 'STOP_AT_END=1; exit 130' INT TERM
   name_fleet "$devices"
   run_demo
-  if ((!stop_at_end)); then print_demo_urls; fi
 }
 
 # ---- the stack ---------------------------------------------------------------------------------
@@ -90,11 +90,19 @@ begin_demo_stack() {
 # This script again, for one verb, on the binaries that are already built.
 ota_quietly() { OTA_BUILD_DIR=$(build_dir) "$OTA_ROOT/ota" "$@" >/dev/null; }
 
-# A stack that ran before the demo goes on running; only the demo's devices end.
-end_demo_stack() {
+# With --exit, and when interrupted, everything ends; but a stack that ran before the demo goes on running, then only
+# the demo's devices end. Otherwise all stays, after a failure too, to be looked at.
+end_demo() {
   local status=$?
   trap - EXIT
-  if ((DEMO_WAS_RUNNING)); then stop_fleet; else ota_quietly down --dir "$STACK_DIR" || status=1; fi
+  trap '' INT TERM
+  if ((!STOP_AT_END)); then
+    print_demo_urls
+  elif ((DEMO_WAS_RUNNING)); then
+    stop_fleet
+  else
+    ota_quietly down --dir "$STACK_DIR" || status=1
+  fi
   exit "$status"
 }
 

@@ -43,6 +43,7 @@ load_settings() {
     # shellcheck source=/dev/null
     . "$STACK_DIR/settings"
   fi
+  REMEMBERED_HOST=$BIND_HOST
   BIND_HOST=${WANTED_HOST:-${BIND_HOST:-127.0.0.1}}
   API_KEY=${given_key:-${API_KEY:-$(random_hex 16)}}
   MQTT_ROOT=${given_root:-${MQTT_ROOT:-ota/v1}}
@@ -50,7 +51,6 @@ load_settings() {
     [[ -n ${!name} ]] || printf -v "$name" '%s' "$(random_hex 16)"
   done
   choose_kinds
-  save_settings
 }
 
 save_settings() {
@@ -73,9 +73,9 @@ require_same_kinds() {
   POSTGRES_KIND='' BROKER_KIND=''
   choose_kinds
   [[ $postgres == "$POSTGRES_KIND" ]] ||
-    die "$STACK_DIR was made with a $postgres PostgreSQL; $(kind_advice "$postgres" 'PGHOST or PGSERVICE')"
+    die "$STACK_DIR was made with its $postgres PostgreSQL; $(kind_advice "$postgres" 'PGHOST or PGSERVICE')"
   [[ $broker == "$BROKER_KIND" ]] ||
-    die "$STACK_DIR was made with a $broker broker; $(kind_advice "$broker" MQTT_URL)"
+    die "$STACK_DIR was made with its $broker broker; $(kind_advice "$broker" MQTT_URL)"
 }
 
 kind_advice() {
@@ -124,6 +124,17 @@ retry_with_new_ports() {
     fi
   done
   return "$conflict"
+}
+
+# A part that runs keeps its address; saying nothing would look as if the option had worked.
+require_unchanged_addresses() {
+  if bridge_is_alive; then refuse_change --http-port "$WANTED_HTTP_PORT" "$HTTP_PORT"; fi
+  if broker_is_alive; then refuse_change --mqtts-port "$WANTED_MQTTS_PORT" "$MQTTS_PORT"; fi
+  if bridge_is_alive || broker_is_alive; then refuse_change --host "$WANTED_HOST" "$REMEMBERED_HOST"; fi
+}
+
+refuse_change() {
+  [[ -z $2 || $2 == "$3" ]] || die "$1 $2: the stack in $STACK_DIR runs with $3; stop it first (./ota down --dir $STACK_DIR)"
 }
 
 # ---- stack.env ---------------------------------------------------------------------------------

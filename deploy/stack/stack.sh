@@ -60,6 +60,8 @@ verb_up() {
   lock "$STACK_DIR/lock"
   load_settings
   require_same_kinds
+  require_unchanged_addresses
+  save_settings
   start_parts "$only"
   unlock
   print_stack
