@@ -179,5 +179,5 @@ SELECT format('CREATE DATABASE %I OWNER %I', :'database', :'owner')
 TEXT
 }
 
-# SIGINT: PostgreSQL's fast shutdown.
-stop_postgres() { stop_part postgres INT 60; }
+# SIGINT is PostgreSQL's fast shutdown; SIGQUIT the immediate one, for data that is deleted anyway.
+stop_postgres() { stop_part postgres "${1:-INT}" 60; }

@@ -111,13 +111,18 @@ verb_down() {
   done
   open_stack "${directory:-$OTA_ROOT/.run}"
   lock "$STACK_DIR/lock"
-  stop_parts
-  if ((purge)); then purge_stack; else write_stack_env; fi
+  if ((purge)); then
+    stop_parts QUIT
+    purge_stack
+  else
+    stop_parts INT
+    write_stack_env
+  fi
   unlock
 }
 
 # Devices first, PostgreSQL last: nobody loses what they stand on. A folder's further programs (the demo's devices)
-# are those with a pid file of another name.
+# are those with a pid file of another name. The argument is the signal for PostgreSQL.
 stop_parts() {
   local file name
   for file in "$STACK_DIR"/run/*.pid; do
@@ -126,7 +131,7 @@ stop_parts() {
   done
   stop_bridge
   stop_part mosquitto TERM 10
-  stop_postgres
+  stop_postgres "$1"
 }
 
 purge_stack() {
