@@ -2,6 +2,8 @@
 // prevails.
 #include <gtest/gtest.h>
 
+#include <iostream>
+
 #include "tests/support/database.hpp"
 #include "tests/support/eventually.hpp"
 #include "tests/support/hand_played_device.hpp"
@@ -31,6 +33,9 @@ class Healing : public ::testing::Test {
     const auto found =
         newcomer.wait_for([](const MqttMessage& m) { return m.retained; }, 0, std::chrono::milliseconds(300));
     return found ? found->payload : "";
+  }
+  void TearDown() override {
+    if (HasFailure()) std::cerr << stack_.log("bridge") << '\n';
   }
   bool is_healthy() { return RestClient(stack_).get("/health").status == 200; }
 
