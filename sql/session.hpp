@@ -44,7 +44,11 @@ class Session {
   template <class... Args>
   pqxx::result execute(pqxx::transaction_base& transaction, const Statement& statement, Args&&... args) {
     prepare(statement);
+#if PQXX_VERSION_MAJOR > 7 || (PQXX_VERSION_MAJOR == 7 && PQXX_VERSION_MINOR >= 10)
+    return transaction.exec(pqxx::prepped{statement.name}, pqxx::params{std::forward<Args>(args)...});
+#else
     return transaction.exec_prepared(statement.name, std::forward<Args>(args)...);
+#endif
   }
 
   /// Prepares `statement` for execute(), unless it is already.

@@ -17,7 +17,7 @@ std::string first_field(const std::string& conninfo, const std::string& sql) {
   pqxx::connection connection(conninfo);
   pqxx::nontransaction work(connection);
   const auto rows = work.exec(sql);
-  if (rows.empty() || rows[0].empty() || rows[0][0].is_null()) return {};
+  if (rows.empty() || rows[0].size() == 0 || rows[0][0].is_null()) return {};
   return rows[0][0].c_str();
 }
 
