@@ -1,6 +1,6 @@
 #pragma once
 
-#include <chrono>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -39,8 +39,9 @@ class Api {
   [[nodiscard]] std::optional<Response> refuse_key(const Request& request) const;
 
  private:
-  /// Hands the message in and waits for its commit; `unavailable` when that takes too long.
-  [[nodiscard]] fleet::Expected<fleet::Answer> ask(fleet::Message message);
+  using Encode = std::function<Response(const fleet::Answer& answer)>;
+  /// Hands a device's message in; it is answered after its commit.
+  Response submit(Request& request, fleet::Message message, Encode encode);
 
   const ServerOptions options_;
   const Ports ports_;

@@ -65,7 +65,9 @@ bool Connection::wait_readable(std::chrono::milliseconds wait) const {
 }
 
 void Connection::begin_request() {
-  deadline_ = Clock::now() + limits_.request_timeout;
+  // Bytes behind this request belong to the next one, which began no earlier.
+  head_began_at_ = Clock::now();
+  deadline_ = head_began_at_ + limits_.request_timeout;
   transfer_ = false;
   timed_out_ = false;
 }

@@ -54,10 +54,13 @@ class Connection {
   /// Collects small answers until flush(); during a transfer sends at once. -1 on an error or limit.
   [[nodiscard]] ssize_t write(const char* from, std::size_t size);
   [[nodiscard]] bool flush() { return flush(0); }
+  /// Forgets what was collected.
+  void discard_output() { out_.clear(); }
 
   [[nodiscard]] bool timed_out() const { return timed_out_; }
   /// When the poller gives it up; kept by the poller.
   Clock::time_point expires_at{};
+  bool is_watched = false;  ///< known to the poller's epoll; kept by the poller
 
   [[nodiscard]] Clock::time_point head_began_at() const { return head_began_at_; }
 

@@ -1,5 +1,4 @@
 #include <chrono>
-#include <future>
 
 #include "fleet/ids.hpp"
 #include "fleet/parse_messages.hpp"
@@ -45,33 +44,41 @@ Expected<CheckRequest> read_check(const Params& params) {
   return request;
 }
 
+Response check_reply(const fleet::Answer& answer, bool with_attempt) {
+  if (const auto* offer = std::get_if<fleet::OfferAnswer>(&answer))
+    return ok_reply(check_json(*offer, with_attempt));
+  if (const auto* none = std::get_if<fleet::NoUpdateAnswer>(&answer)) return ok_reply(check_json(*none));
+  return error_reply(fleet::Error{fleet::ErrorKind::internal, "a check was answered as a report"});
+}
+
+Response report_reply(const fleet::Answer& answer) {
+  const auto* report = std::get_if<fleet::ReportAnswer>(&answer);
+  if (report == nullptr)
+    return error_reply(fleet::Error{fleet::ErrorKind::internal, "a report was answered as a check"});
+  if (!report->recorded) return error_reply(409, "not recorded: " + report->reason);
+  return ok_reply(status_json("Status reported successfully"));
+}
+
 }  // namespace
 
-Expected<fleet::Answer> Api::ask(fleet::Message message) {
-  // Shared with the reply, which may come after this call has given up.
-  const auto answer = std::make_shared<std::promise<Expected<fleet::Answer>>>();
-  auto future = answer->get_future();
-  ports_.front_desk.submit(std::move(message),
-                           [answer](const Expected<fleet::Answer>& given) { answer->set_value(given); });
-  if (future.wait_for(options_.answer_timeout) != std::future_status::ready) {
-    return fleet::fail(fleet::ErrorKind::unavailable,
-                       "the database does not answer in time; nothing may have been recorded, try again");
-  }
-  return future.get();
+Response Api::submit(Request& request, fleet::Message message, Encode encode) {
+  const auto later = request.answer_later();
+  if (!later) return error_reply(503, "too many devices ask at once");
+  ports_.front_desk.submit(
+      std::move(message), [later, encode = std::move(encode)](const Expected<fleet::Answer>& given) {
+        // Encoded on the answering thread: this one goes on with the next batch.
+        later([given, encode] { return given ? encode(*given) : error_reply(given.error()); });
+      });
+  return {};
 }
 
 Response Api::check(Request& request) {
   auto wanted = read_check(*request.params);
   if (!wanted) return error_reply(wanted.error());
   const bool with_attempt = wanted->with_attempt;
-  const auto answer =
-      ask({std::move(wanted->device_id), fleet::Channel::rest, now(), std::move(wanted->check)});
-  if (!answer) return error_reply(answer.error());
-  if (const auto* offer = std::get_if<fleet::OfferAnswer>(&*answer)) {
-    return ok_reply(check_json(*offer, with_attempt));
-  }
-  if (const auto* none = std::get_if<fleet::NoUpdateAnswer>(&*answer)) return ok_reply(check_json(*none));
-  return error_reply(500, "internal error: a check was answered as a report");
+  return submit(request,
+                {std::move(wanted->device_id), fleet::Channel::rest, now(), std::move(wanted->check)},
+                [with_attempt](const fleet::Answer& answer) { return check_reply(answer, with_attempt); });
 }
 
 Response Api::report(Request& request) {
@@ -81,12 +88,8 @@ Response Api::report(Request& request) {
     return fleet::parse_report(body, *device_id);
   });
   if (!report) return error_reply(report.error());
-  const auto answer = ask({std::move(*device_id), fleet::Channel::rest, now(), std::move(*report)});
-  if (!answer) return error_reply(answer.error());
-  const auto* recorded = std::get_if<fleet::ReportAnswer>(&*answer);
-  if (recorded == nullptr) return error_reply(500, "internal error: a report was answered as a check");
-  if (!recorded->recorded) return error_reply(409, "not recorded: " + recorded->reason);
-  return ok_reply(status_json("Status reported successfully"));
+  return submit(request, {std::move(*device_id), fleet::Channel::rest, now(), std::move(*report)},
+                report_reply);
 }
 
 }  // namespace ota::http

@@ -24,6 +24,8 @@ struct Part {
   std::string filename;
 };
 
+struct Response;
+
 /// A request, as the handlers see it: no library's type. Lives as long as its handler runs; one thread.
 class Request {
  public:
@@ -38,6 +40,12 @@ class Request {
   using OnPart = std::function<fleet::Expected<void>(const Part& part)>;
   using OnBytes = std::function<fleet::Expected<void>(std::string_view bytes)>;
   [[nodiscard]] virtual fleet::Expected<void> read_parts(const OnPart& on_part, const OnBytes& on_bytes) = 0;
+
+  /// For an answer that comes from another thread: what it answers is to be called once, with a function that
+  /// makes the response; what the handler returns is then passed over. Empty when too many requests wait for
+  /// such an answer already.
+  using Later = std::function<void(std::function<Response()> make)>;
+  [[nodiscard]] virtual Later answer_later() = 0;
 
   std::string_view method;
   std::string_view path;           ///< decoded, without the query

@@ -52,6 +52,8 @@ class HttplibRequest final : public Request {
   fleet::Expected<void> read_parts(const OnPart& on_part, const OnBytes& on_bytes) override;
   /// Reads the whole body into `body`; at most `bytes_max`.
   [[nodiscard]] fleet::Expected<void> read_body(std::size_t bytes_max);
+  Later answer_later() override { return later_ ? later_() : Later(); }
+  void set_later(std::function<Later()> later) { later_ = std::move(later); }
   [[nodiscard]] bool body_was_read() const { return body_was_read_; }
 
  private:
@@ -61,6 +63,7 @@ class HttplibRequest final : public Request {
   const httplib::ContentReader* reader_ = nullptr;
   const httplib::Response* noted_ = nullptr;
   Connection& connection_;
+  std::function<Later()> later_;
   bool body_was_read_ = false;
 };
 

@@ -21,4 +21,8 @@ using LaneLimits = std::array<LaneLimit, kLanes>;
 /// Whose turn a request is, read from the first line of its head; anything odd is the monitors' to refuse.
 [[nodiscard]] Lane lane_of(std::string_view head);
 
+/// Whether `buffered`, which begins with a whole head, holds the whole request: one without a body, or with
+/// all the bytes its Content-Length announces. Anything else, and anything odd, is false.
+[[nodiscard]] bool is_whole_request(std::string_view buffered);
+
 }  // namespace ota::http

@@ -78,6 +78,7 @@ void Poller::stop() {
   if (thread_.joinable()) thread_.join();
   const std::lock_guard lock(mutex_);
   waiting_.clear();
+  pipelined_.clear();
 }
 
 std::size_t Poller::count() const {
@@ -86,6 +87,13 @@ std::size_t Poller::count() const {
 }
 
 void Poller::park(std::unique_ptr<Connection> connection) {
+  if (connection->head() != Connection::Head::partial) {
+    const std::lock_guard lock(mutex_);
+    if (stopping_) return;
+    pipelined_.push_back(std::move(connection));
+    ::eventfd_write(wake_, 1);
+    return;
+  }
   const bool begun = !connection->buffered().empty();
   connection->expires_at =
       begun ? connection->head_began_at() + limits_.request_timeout : Clock::now() + limits_.keep_alive;
@@ -103,11 +111,13 @@ void Poller::add(Entry entry) {
   const int fd = entry.connection->fd();
   const std::lock_guard lock(mutex_);
   if (waiting_.size() >= connections_max_) make_room();
+  const bool is_watched = std::exchange(entry.connection->is_watched, true);
   waiting_.insert_or_assign(fd, std::move(entry));
+  // One event disarms it, so a connection that is handed on needs no call to be left alone.
   epoll_event event{};
-  event.events = EPOLLIN | EPOLLRDHUP;
+  event.events = EPOLLIN | EPOLLRDHUP | EPOLLONESHOT;
   event.data.fd = fd;
-  if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event) != 0) waiting_.erase(fd);
+  if (::epoll_ctl(epoll_, is_watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event) != 0) waiting_.erase(fd);
 }
 
 Poller::Entry Poller::take(int fd) {
@@ -116,7 +126,6 @@ Poller::Entry Poller::take(int fd) {
   if (found == waiting_.end()) return {};
   Entry entry = std::move(found->second);
   waiting_.erase(found);
-  ::epoll_ctl(epoll_, EPOLL_CTL_DEL, fd, nullptr);
   return entry;
 }
 
@@ -137,6 +146,10 @@ void Poller::run() {
       const int fd = events[static_cast<std::size_t>(i)].data.fd;
       if (fd == listening_) {
         accept_some();
+      } else if (fd == wake_) {
+        eventfd_t times = 0;
+        ::eventfd_read(wake_, &times);
+        advance_pipelined();
       } else {
         advance(take(fd));
       }
@@ -164,6 +177,15 @@ void Poller::accept_some() {
     ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     park(std::make_unique<Connection>(fd, text_of(address), limits_));
   }
+}
+
+void Poller::advance_pipelined() {
+  std::vector<std::unique_ptr<Connection>> ready;
+  {
+    const std::lock_guard lock(mutex_);
+    ready.swap(pipelined_);
+  }
+  for (auto& connection : ready) advance({std::move(connection), false});
 }
 
 void Poller::advance(Entry entry) {

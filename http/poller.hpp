@@ -7,6 +7,7 @@
 #include <string>
 #include <thread>
 #include <unordered_map>
+#include <vector>
 
 #include "http/connection.hpp"
 
@@ -28,7 +29,8 @@ class Poller {
   /// Ends the thread and closes all that wait. park() and drain() afterwards close at once.
   void stop();
 
-  /// Waits for a request. Beyond connections_max the one that would expire first is closed.
+  /// Waits for a request; one that is in memory already has its turn after those that came before. Beyond
+  /// connections_max the one that would expire first is closed.
   void park(std::unique_ptr<Connection> connection);
   /// Says that nothing more comes, then throws away what the client still sends, for a short while: closing
   /// with unread bytes would reset the connection and could destroy the answer on its way.
@@ -45,6 +47,7 @@ class Poller {
   void watch(int fd);
   void accept_some();
   void advance(Entry entry);
+  void advance_pipelined();
   void add(Entry entry);
   [[nodiscard]] Entry take(int fd);
   void close_expired();
@@ -62,6 +65,7 @@ class Poller {
 
   mutable std::mutex mutex_;
   std::unordered_map<int, Entry> waiting_;
+  std::vector<std::unique_ptr<Connection>> pipelined_;  // the next request is in memory
 };
 
 }  // namespace ota::http

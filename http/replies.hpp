@@ -18,6 +18,8 @@ inline constexpr std::string_view kRetryAfterSeconds = "5";
 
 /// The one table of error kinds and statuses.
 [[nodiscard]] int status_of(fleet::ErrorKind kind);
+/// The words behind a status on the first line of an answer.
+[[nodiscard]] std::string_view reason_phrase(int status);
 
 [[nodiscard]] Response ok_reply(std::string json);
 /// {"detail": message}, with Retry-After where waiting helps. An `internal` error's message is logged, not

@@ -22,7 +22,7 @@ struct ServerOptions {
   std::string version;  ///< of this service, told on /health
 
   int threads_max = 512;    ///< connections served at a time
-  int queue_max = 1024;     ///< accepted connections that wait for a thread; beyond it they are closed
+  int queue_max = 4096;     ///< device messages that wait for their commit; beyond it 503
   int downloads_max = 400;  ///< images sent at a time; beyond it 503 with Retry-After
   std::int64_t upload_bytes_max = 64 * 1024 * 1024;  ///< beyond it 413
 

@@ -1,26 +1,48 @@
 #pragma once
 
+#include <atomic>
 #include <memory>
+#include <mutex>
+#include <set>
 
+#include "http/answer_queue.hpp"
 #include "http/api.hpp"
+#include "http/poller.hpp"
 #include "http/server.hpp"
+#include "http/worker_pool.hpp"
 
 namespace ota::http {
 
-/// HTTP/1.1 on sockets: the poller and the worker pool around cpp-httplib's reading of requests and writing
-/// of responses. Finds each request's route, tests key and framing before a body is read, and calls the
-/// handler.
+class Dialogue;
+
+/// The way of a request: it waits in the poller until its head is there; a device's message that has arrived
+/// whole is read on the poller's thread, everything else on a worker's; what needs a commit is answered by
+/// the answer queue. The connection then goes back to the poller.
 class Transport {
  public:
   Transport(const ServerOptions& options, Api& api);
   ~Transport();
+  Transport(const Transport&) = delete;
+  Transport& operator=(const Transport&) = delete;
 
   [[nodiscard]] fleet::Expected<int> start();
   void stop();
 
  private:
-  class Impl;
-  std::unique_ptr<Impl> impl_;
+  void take(std::unique_ptr<Connection> connection, bool head_too_long);
+  void serve(WorkerPool::Job job);
+  void refuse(std::unique_ptr<Connection> connection, Response response);
+  void write_answer(std::unique_ptr<Connection> connection, const AnswerForm& form, Response response);
+
+  const ServerOptions options_;
+  std::atomic<bool> stopping_{false};
+  int listening_ = -1;
+  std::mutex active_mutex_;
+  std::set<const Connection*> active_;  // on workers, to be cut at the end
+  AnswerQueue answers_;
+  std::unique_ptr<Dialogue> dialogue_;
+  WorkerPool pool_;
+  Poller poller_;
 };
 
 }  // namespace ota::http

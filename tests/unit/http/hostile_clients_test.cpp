@@ -120,6 +120,18 @@ TEST_F(HostileClients, AnUnreadBodyIsNotTakenForTheNextRequest) {
   EXPECT_EQ(fleet_.asked, "");
 }
 
+TEST_F(HostileClients, ThousandsOfPipelinedRequestsAreServedInTurn) {
+  RawClient client(port());
+  constexpr int kCount = 3000;
+  std::string text;
+  for (int i = 0; i < kCount; ++i) {
+    text += i % 2 == 0 ? "GET /api/firmware/check HTTP/1.1\r\n\r\n" : "GET /health HTTP/1.1\r\n\r\n";
+  }
+  std::thread sender([&] { client.send(text); });
+  for (int i = 0; i < kCount; ++i) ASSERT_EQ(client.read_reply().status, i % 2 == 0 ? 422 : 200) << i;
+  sender.join();
+}
+
 TEST_F(HostileClients, AThousandHalfRequestsHinderNobody) {
   options_.threads_max = 32;
   options_.downloads_max = 8;
