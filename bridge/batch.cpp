@@ -107,10 +107,12 @@ Expected<fleet::Answer> apply(const fleet::Message& message, fleet::DeviceWork& 
   return fleet::Answer{fleet::ReportAnswer{true, ""}};
 }
 
-// A mac that another device holds stays with it; the refusal is worth an event each time a device says it
-// anew.
-void note_refused_mac(fleet::DeviceWork& work, const fleet::Contact& contact) {
+// A mac that another device holds stays with it. Each refusal is told by one event, not by one per check.
+void note_refused_mac(fleet::DeviceWork& work, const fleet::Contact& contact, std::set<std::string>& told) {
+  constexpr std::size_t kToldMax = 10000;
   if (contact.mac.empty() || contact.mac == work.device.mac || !contact.registers) return;
+  if (told.size() >= kToldMax) told.clear();
+  if (!told.insert(work.device.id + ' ' + contact.mac).second) return;
   fleet::JsonValue::Object data = {{"mac_address", {contact.mac}},
                                    {"reason", {std::string("another device has it")}}};
   work.events.push_back({"mac_refused", work.device.id, "", 0, {std::move(data)}});
@@ -134,8 +136,8 @@ struct Attempted {
 };
 
 // The whole way of a batch: load, apply, commit.
-Expected<Attempted> attempt_batch(const std::vector<Errand>& errands, fleet::UpdateStore& store,
-                                  const fleet::CatalogSource& catalogs, fleet::Sha256 sha256) {
+Expected<Attempted> attempt_batch(const std::vector<Errand>& errands, Writer& writer) {
+  auto& store = *writer.store;
   const auto contacts = contacts_of(errands);
   auto devices = store.begin(contacts);
   if (!devices) return tl::unexpected(devices.error());
@@ -144,9 +146,10 @@ Expected<Attempted> attempt_batch(const std::vector<Errand>& errands, fleet::Upd
   attempted.works.reserve(devices->size());
   for (std::size_t i = 0; i < devices->size(); ++i) {
     attempted.works.emplace_back().device = std::move((*devices)[i]);
-    note_refused_mac(attempted.works.back(), contacts[i]);
+    note_refused_mac(attempted.works.back(), contacts[i], writer.refused_macs_told);
   }
-  fleet::FlowContext context{catalogs.catalog(), sha256, {}, [&store] { return store.next_attempt_id(); }};
+  fleet::FlowContext context{
+      writer.catalogs->catalog(), writer.sha256, {}, [&store] { return store.next_attempt_id(); }};
   for (const auto& errand : errands) {
     context.now = errand.message.received_at;
     auto answer = apply(errand.message, work_of(attempted.works, errand.message.device_id), store, context);
@@ -169,13 +172,11 @@ void join(BatchOutcome& outcome, BatchOutcome half) {
 
 }  // namespace
 
-BatchOutcome run_batch(std::vector<Errand> errands, fleet::UpdateStore& store,
-                       const fleet::CatalogSource& catalogs, fleet::Sha256 sha256,
-                       const OfferChanged& offer_changed) {
-  auto attempted = attempt_batch(errands, store, catalogs, sha256);
+BatchOutcome run_batch(std::vector<Errand> errands, Writer& writer) {
+  auto attempted = attempt_batch(errands, writer);
   if (attempted) {
     for (const auto& work : attempted->works) {
-      if (work.offer_changed) offer_changed(work.device);
+      if (work.offer_changed) writer.offer_changed(work.device);
     }
     for (std::size_t i = 0; i < errands.size(); ++i) errands[i].reply(attempted->answers[i]);
     return {{}, attempted->events_written};
@@ -190,8 +191,8 @@ BatchOutcome run_batch(std::vector<Errand> errands, fleet::UpdateStore& store,
   const auto middle = std::next(errands.begin(), static_cast<std::ptrdiff_t>(errands.size() / 2));
   std::vector<Errand> second(std::make_move_iterator(middle), std::make_move_iterator(errands.end()));
   errands.erase(middle, errands.end());
-  auto outcome = run_batch(std::move(errands), store, catalogs, sha256, offer_changed);
-  join(outcome, run_batch(std::move(second), store, catalogs, sha256, offer_changed));
+  auto outcome = run_batch(std::move(errands), writer);
+  join(outcome, run_batch(std::move(second), writer));
   return outcome;
 }
 

@@ -1,5 +1,9 @@
 #pragma once
 
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
 #include <vector>
 
 #include "fleet/catalog.hpp"
@@ -24,11 +28,20 @@ struct BatchOutcome {
 /// Tells the publisher what must stand on the broker, after the commit and before the replies.
 using OfferChanged = std::function<void(const fleet::Device& device)>;
 
+/// What a writer works with. Belongs to its thread.
+struct Writer {
+  std::unique_ptr<fleet::UpdateStore> store;
+  const fleet::CatalogSource* catalogs = nullptr;
+  fleet::Sha256 sha256 = nullptr;
+  OfferChanged offer_changed;
+  /// Refused MACs that were already told by an event, as "device mac"; bounded, so one may be told again some
+  /// day.
+  std::set<std::string> refused_macs_told = {};
+};
+
 /// Runs errands through one transaction: register and load their devices, apply each message in order,
 /// commit, then reply. A row the database refuses never fails its neighbours: the batch is halved until it
 /// stands alone.
-[[nodiscard]] BatchOutcome run_batch(std::vector<Errand> errands, fleet::UpdateStore& store,
-                                     const fleet::CatalogSource& catalogs, fleet::Sha256 sha256,
-                                     const OfferChanged& offer_changed);
+[[nodiscard]] BatchOutcome run_batch(std::vector<Errand> errands, Writer& writer);
 
 }  // namespace ota::bridge

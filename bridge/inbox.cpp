@@ -26,7 +26,7 @@ fleet::Error busy() {
 Inbox::Inbox(Ports ports) : ports_(std::move(ports)) {
   for (auto& store : ports_.stores) {
     shards_.push_back(std::make_unique<Shard>());
-    shards_.back()->store = std::move(store);
+    shards_.back()->writer = {std::move(store), ports_.catalogs, ports_.sha256, ports_.offer_changed};
   }
 }
 
@@ -36,7 +36,7 @@ Inbox::~Inbox() {
 
 void Inbox::start() {
   for (auto& shard : shards_) {
-    shard->writer = std::thread([this, &shard = *shard] { write(shard); });
+    shard->thread = std::thread([this, &shard = *shard] { write(shard); });
   }
 }
 
@@ -47,7 +47,7 @@ void Inbox::stop() {
     shard->filled.notify_all();
   }
   for (auto& shard : shards_) {
-    if (shard->writer.joinable()) shard->writer.join();
+    if (shard->thread.joinable()) shard->thread.join();
   }
 }
 
@@ -76,8 +76,7 @@ void Inbox::write(Shard& shard) {
       batch.assign(std::make_move_iterator(shard.queue.begin()), std::make_move_iterator(end));
       shard.queue.erase(shard.queue.begin(), end);
     }
-    auto outcome =
-        run_batch(std::move(batch), *shard.store, *ports_.catalogs, ports_.sha256, ports_.offer_changed);
+    auto outcome = run_batch(std::move(batch), shard.writer);
     if (outcome.events_written) ports_.events_written();
     if (!outcome.postponed.empty()) retry(shard, std::move(outcome.postponed));
   }

@@ -42,8 +42,8 @@ class Inbox final : public fleet::FrontDesk {
     std::mutex mutex;
     std::condition_variable filled;
     std::deque<Errand> queue;
-    std::unique_ptr<fleet::UpdateStore> store;
-    std::thread writer;
+    Writer writer;
+    std::thread thread;
   };
 
   void write(Shard& shard);

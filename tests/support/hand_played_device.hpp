@@ -31,10 +31,13 @@ class HandPlayedDevice {
     return offer_after(from);
   }
 
-  /// The next offer message with a body from position `from` on; null when none came.
+  /// The next offer message with a body from position `from` on, withdrawals apart; null when none came.
   nlohmann::json offer_after(std::size_t from) {
     const auto offer = mqtt_.wait_for(
-        [&](const MqttMessage& m) { return m.topic == topic("offer") && !m.payload.empty() && !m.retained; },
+        [&](const MqttMessage& m) {
+          return m.topic == topic("offer") && !m.payload.empty() && !m.retained &&
+                 m.payload.find("\"withdrawn\"") == std::string::npos;
+        },
         from);
     return offer ? nlohmann::json::parse(offer->payload) : nlohmann::json();
   }

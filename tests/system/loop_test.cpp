@@ -143,6 +143,8 @@ TEST_F(Loop, NewRolloutIsPushedWithoutBeingAskedFor) {
   EXPECT_TRUE(device.mqtt().wait_for(
       [&](const MqttMessage& m) { return m.topic == device.topic("offer") && m.payload.empty(); }, from))
       << "an untaken offer is cleared when its rollout ends";
+  EXPECT_TRUE(device.mqtt().wait_for(
+      [](const MqttMessage& m) { return m.payload.find("\"withdrawn\"") != std::string::npos; }, from));
   EXPECT_EQ(device.check("1.0.0")["update_available"], false);
 }
 

@@ -36,17 +36,15 @@ class Batch : public ::testing::Test {
   void add_report(const std::string& id, Status status, std::optional<std::int64_t> attempt_id = {}) {
     add(id, fleet::Report{"1.1.0", status, {}, "", attempt_id, {}});
   }
-  BatchOutcome run() {
-    return run_batch(std::move(errands_), store_, catalog_, tests::test_sha256,
-                     [this](const fleet::Device& device) { offers_changed_.push_back(device.id); });
-  }
+  BatchOutcome run() { return run_batch(std::move(errands_), writer_); }
 
   tests::FakeUpdateStore::Memory memory_;
-  tests::FakeUpdateStore store_{&memory_};
   FixedCatalog catalog_;
   std::vector<Errand> errands_;
   std::vector<std::optional<fleet::Expected<fleet::Answer>>> answers_;
   std::vector<std::string> offers_changed_;
+  Writer writer_{std::make_unique<tests::FakeUpdateStore>(&memory_), &catalog_, &tests::test_sha256,
+                 [this](const fleet::Device& device) { offers_changed_.push_back(device.id); }};
 };
 
 TEST_F(Batch, MessagesOfOneDeviceSeeEachOthersEffectsInOrder) {
@@ -99,6 +97,15 @@ TEST_F(Batch, RepeatedResultsWithoutAnOfferAreOneAttempt) {
   run();
   EXPECT_EQ(memory_.attempts.size(), 1U);
   EXPECT_EQ(memory_.events.size(), 2U);
+}
+
+TEST_F(Batch, MacOfAnotherDeviceIsRefusedWithOneEvent) {
+  for (int i = 0; i < 3; ++i) {
+    add("dev1", fleet::Check{"esp32", "1.1.0", "", "AA:BB:CC:DD:EE:FF", ""});
+    run();
+  }
+  ASSERT_EQ(memory_.events.size(), 1U);
+  EXPECT_EQ(memory_.events[0].type, "mac_refused");
 }
 
 TEST_F(Batch, SaysWhichOffersChangedAfterTheCommit) {
