@@ -9,6 +9,9 @@ namespace ota::sql {
 /// libpq's connection string: what is in `options` and nothing the environment is to decide.
 [[nodiscard]] std::string conninfo_of(const ConnectOptions& options);
 
+/// Whether libpq may have to try more than one host.
+[[nodiscard]] bool names_several_hosts(const ConnectOptions& options);
+
 /// The SET statements a new connection begins with.
 [[nodiscard]] std::string session_settings(const ConnectOptions& options);
 

@@ -62,7 +62,17 @@ tl::unexpected<fleet::Error> Link::away(const std::string& why) {
 }
 
 Expected<void> Link::connect(Clock::time_point deadline) {
-  connection_ = PQconnectStart(conninfo_of(options_).c_str());
+  const std::string conninfo = conninfo_of(options_);
+  if (names_several_hosts(options_)) {
+    // Only the blocking call has a time limit for each host; a silent first one must not use up the whole
+    // deadline again and again.
+    connection_ = PQconnectdb(conninfo.c_str());
+    if (PQstatus(connection_) != CONNECTION_OK) return away(message_of(connection_));
+    PQsetNoticeProcessor(
+        connection_, [](void*, const char*) {}, nullptr);
+    return {};
+  }
+  connection_ = PQconnectStart(conninfo.c_str());
   if (connection_ == nullptr) return away("out of memory");
   PQsetNoticeProcessor(
       connection_, [](void*, const char*) {}, nullptr);

@@ -5,6 +5,7 @@
 #include "sql/admin_store.hpp"
 #include "sql/catalog_store.hpp"
 #include "sql/errors.hpp"
+#include "sql/monitor_store.hpp"
 #include "sql/update_store.hpp"
 #include "tests/sql/fixture.hpp"
 #include "tests/support/eventually.hpp"
@@ -141,6 +142,22 @@ TEST_F(Faults, AFrozenServerDoesNotKeepPingWaiting) {
   EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(5));
   ASSERT_EQ(::kill(backend, SIGCONT), 0);
   EXPECT_TRUE(eventually([&] { return reader.ping().has_value(); }));
+}
+
+TEST_F(Faults, OfSeveralHostsTheOneThatAnswersIsUsed) {
+  auto options = database_.service();
+  const auto host = stack().env("PGHOST");
+  options.conninfo += " host=/nonexistent," + host + " port=5432," + stack().env("PGPORT");
+  sql::PgUpdateStore store(options);
+  sql::ConnectionPool pool(options, 1);
+  sql::PgFleetReader reader(pool);
+  sql::PgLeaderLock lock(options);
+  sql::PgChangeListener listener(options);
+  EXPECT_TRUE(registers(store));
+  EXPECT_TRUE(reader.ping());
+  EXPECT_TRUE(reader.summary());
+  EXPECT_TRUE(lock.try_lead());
+  EXPECT_TRUE(listener.wait(0));
 }
 
 struct SqlState {
