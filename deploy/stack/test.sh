@@ -46,7 +46,7 @@ verb_test() {
 run_ctest() {
   ASAN_OPTIONS=${ASAN_OPTIONS:-detect_stack_use_after_return=1} \
     UBSAN_OPTIONS=${UBSAN_OPTIONS:-halt_on_error=1:print_stacktrace=1} \
-    TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=1:second_deadlock_stack=1} \
+    TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1:suppressions=$OTA_ROOT/tests/tsan.supp:${TSAN_OPTIONS:-}" \
     GTEST_OUTPUT="xml:$results/" \
     ctest --test-dir "$directory" --output-on-failure --no-tests=error -j "$jobs" \
     --output-junit "$results/ctest.junit" ${regex:+-R "$regex"}

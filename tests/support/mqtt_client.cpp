@@ -101,7 +101,7 @@ MqttClient::MqttClient(MqttLogin login)
 
 MqttClient::~MqttClient() {
   mosquitto_disconnect(client_.get());
-  mosquitto_loop_stop(client_.get(), true);
+  mosquitto_loop_stop(client_.get(), false);
 }
 
 void MqttClient::wait_for(std::optional<int>& answer, std::unique_lock<std::mutex>& lock) {
