@@ -128,7 +128,7 @@ require_pushed() {
 # ---- downloads ---------------------------------------------------------------------------------
 
 measure_download() {
-  part_pid nginx >/dev/null || start_nginx
+  [[ -n ${NGINX_PORT:-} ]] || start_nginx
   in_turn nginx_download bridge_download
 }
 

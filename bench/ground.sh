@@ -22,7 +22,7 @@ prepare_ground() {
   REFERENCE_BROKER_PASSWORD=$(setting_of "$BENCH_DIR/reference" MQTT_BRIDGE_PASSWORD)
   start_broker_with_plain_listener "$BENCH_DIR/stack"
   make_stack_dir "$BENCH_DIR/stack"
-  rm -f "$STACK_DIR/samples.jsonl"
+  rm -f "$BENCH_DIR/samples.jsonl"
   load_settings
   start_parts postgres,mosquitto,bridge
   PLAIN_PORT=$(cat "$STACK_DIR/plain_port")
@@ -33,8 +33,8 @@ prepare_ground() {
 # However the benchmark ends, nothing of it goes on running.
 clear_ground() {
   local directory
-  # A reference program or load generator that an error left behind.
-  kill "$(jobs -p)" 2>/dev/null || true
+  # nginx, and a reference program that an error left behind.
+  jobs -p | xargs -r kill 2>/dev/null || true
   for directory in "$BENCH_DIR/stack" "$BENCH_DIR/reference"; do
     [[ -e $directory/settings ]] || continue
     (open_stack "$directory" && stop_parts && purge_stack)
@@ -117,7 +117,7 @@ start_nginx() {
   if ((EUID == 0)); then user_line='user root;'; fi
   sed -e "s|@DIR@|$directory|g; s|@PORT@|$port|; s|@USER_LINE@|$user_line|" "$BENCH_SOURCES/nginx.conf.in" \
     >"$directory/nginx.conf"
-  launch nginx "$directory/nginx.conf" "$NGINX" -p "$directory" -c "$directory/nginx.conf"
+  "$NGINX" -p "$directory" -c "$directory/nginx.conf" </dev/null >>"$STACK_DIR/logs/nginx.log" 2>&1 &
   wait_until 10 port_is_taken "$port" || { show_log_tail nginx; die "nginx did not start"; }
   NGINX_PORT=$port
 }

@@ -43,10 +43,11 @@ def shown($unit): if . == null then "-"
         | select($bridge | length > 0)
         | (ratios(.figure; $side; .field) | median) as $ratio
         | ($bridge | median) as $value
+        | .unit as $unit
         | {
             figure, what,
-            bridge: ($value | shown(.unit)) ,
-            reference: (values(.figure; $side; .field) | median | shown(.unit)),
+            bridge: ($value | shown($unit)),
+            reference: (values(.figure; $side; .field) | median | shown($unit)),
             ratio: ($ratio | rounded(2)),
             goal: (if .ratio_min then "≥ \(.ratio_min) ×" elif .ratio_max then "≤ \(.ratio_max) ×"
                    elif .value_max then "≤ \(.value_max) \(.unit)" else "" end),

@@ -97,13 +97,13 @@ sample() {
   figures=$(cat)
   [[ -n $figures ]] || die "$1 ($2) could not be measured; its message is above"
   jq -c --arg figure "$1" --arg side "$2" --argjson round "$BENCH_ROUND" \
-    '{figure: $figure, side: $side, round: $round} + .' <<<"$figures" >>"$STACK_DIR/samples.jsonl"
+    '{figure: $figure, side: $side, round: $round} + .' <<<"$figures" >>"$BENCH_DIR/samples.jsonl"
 }
 
 summarise() {
   local results=$BENCH_DIR/bench.json
   jq -s --arg measured_at "$(date -Is)" --argjson cores "$(nproc)" -f "$BENCH_SOURCES/summary.jq" \
-    "$STACK_DIR/samples.jsonl" | write_atomically "$results" 0644
+    "$BENCH_DIR/samples.jsonl" | write_atomically "$results" 0644
   {
     printf 'figure\tbridge\treference\tratio\tgoal\t\n'
     jq -r '.figures[] | [.what, .bridge, .reference, .ratio, .goal, if .met then "met" else "NOT MET" end] | @tsv' \
