@@ -105,7 +105,7 @@ class MqttLink::Impl : private mqtt::iaction_listener {
   void publish(std::string topic, std::string payload, bool retain, Done done) {
     {
       const std::lock_guard lock(mutex_);
-      if (connected_ && queue_.size() < kQueueMax && !stopping_) {
+      if ((connected_ || connecting_) && queue_.size() < kQueueMax && !stopping_) {
         queue_.push_back({std::move(topic), std::move(payload), retain, std::move(done)});
         if (queue_.size() == 1) changed_.notify_all();
         return;
@@ -182,6 +182,8 @@ class MqttLink::Impl : private mqtt::iaction_listener {
         spdlog::warn("mqtt: {} does not answer", options_.url);
         return false;
       }
+      spdlog::debug("mqtt: the broker {} our session",
+                    token->get_connect_response().is_session_present() ? "kept" : "does not know");
     } catch (const mqtt::exception& error) {
       if (failures_++ % 20 == 0) spdlog::warn("mqtt: cannot connect to {}: {}", options_.url, error.what());
       return false;
@@ -195,7 +197,11 @@ class MqttLink::Impl : private mqtt::iaction_listener {
   void keep_connected() {
     auto pause = std::chrono::milliseconds(kReconnectPauseMin);
     while (!is_stopping()) {
-      if (connect_once()) {
+      // From here on a kept session's messages may come in, and what answers them waits for the connection.
+      set_connecting(true);
+      const bool welcome = connect_once();
+      set_connecting(welcome);
+      if (welcome) {
         pause = kReconnectPauseMin;
         set_connected(true);  // a loss from here on ends the wait below
         spdlog::info("mqtt: connected to {}", options_.url);
@@ -231,7 +237,7 @@ class MqttLink::Impl : private mqtt::iaction_listener {
       {
         std::unique_lock lock(mutex_);
         changed_.wait(lock, [this] {
-          return stopping_ || (!queue_.empty() && (!connected_ || in_flight_ < kInFlightMax));
+          return stopping_ || (!queue_.empty() && !connecting_ && (!connected_ || in_flight_ < kInFlightMax));
         });
         if (stopping_) return;
         if (!connected_) {
@@ -303,10 +309,19 @@ class MqttLink::Impl : private mqtt::iaction_listener {
     changed_.notify_all();
   }
 
+  void set_connecting(bool connecting) {
+    {
+      const std::lock_guard lock(mutex_);
+      connecting_ = connecting;
+    }
+    changed_.notify_all();
+  }
+
   void set_connected(bool connected) {
     {
       const std::lock_guard lock(mutex_);
       connected_ = connected;
+      connecting_ = false;
       if (connected) lost_ = !client_.is_connected();
     }
     changed_.notify_all();
@@ -328,6 +343,7 @@ class MqttLink::Impl : private mqtt::iaction_listener {
   std::deque<Publication> queue_;
   std::size_t in_flight_ = 0;
   bool connected_ = false;
+  bool connecting_ = false;  // queueing, not yet sending
   bool lost_ = false;
   bool stopping_ = false;
 

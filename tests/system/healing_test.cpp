@@ -137,15 +137,22 @@ TEST_F(Healing, PostgresAwayIsSaidAndEndsByItself) {
       << "what the broker had delivered waits in the inbox";
 }
 
-TEST_F(Healing, MessagesSentWhileTheBridgeIsDownAreHandledWhenItIsBack) {
+// Mosquitto since 2.0.12 queues nothing for an absent client where listeners have settings of their own, so
+// the promise rests on what the contract asks of devices: a final result is sent again until it is
+// acknowledged.
+TEST_F(Healing, ResultSentWhileTheBridgeIsDownIsRecordedOnceItIsBack) {
   HandPlayedDevice device(stack_, "dev-1");
   device.check("1.0.0");
   stack_.kill("bridge");
-  const auto from = device.mqtt().received();
-  device.mqtt().publish(device.topic("status"),
-                        R"({"firmware_version":"1.1.0","status":"failed","report_id":"late"})");
+  const json result = {{"firmware_version", "1.1.0"}, {"status", "failed"}};
+  EXPECT_TRUE(device.report(result, std::chrono::milliseconds(200)).is_null());
   stack_.up();
-  EXPECT_EQ(device.ack_of("late", from, std::chrono::seconds(20))["recorded"], true);
+  EXPECT_TRUE(eventually([&] {
+    return device.report(result, std::chrono::seconds(1)) ==
+           json{{"report_id", device.last_report_id()}, {"recorded", true}};
+  }));
+  device.report(result);
+  EXPECT_EQ(database_.value("SELECT count(*) FROM ota_events WHERE event_type = 'update_failed'"), "1");
 }
 
 TEST_F(Healing, BrokerAwayLeavesRestWorking) {
