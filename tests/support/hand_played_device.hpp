@@ -51,8 +51,6 @@ class HandPlayedDevice {
     return ack_of(report_id, from, wait);
   }
 
-  [[nodiscard]] std::string last_report_id() const { return "r" + std::to_string(reports_); }
-
   nlohmann::json ack_of(const std::string& report_id, std::size_t from, std::chrono::milliseconds wait) {
     const auto ack = mqtt_.wait_for(
         [&](const MqttMessage& m) {

@@ -148,8 +148,8 @@ TEST_F(Healing, ResultSentWhileTheBridgeIsDownIsRecordedOnceItIsBack) {
   EXPECT_TRUE(device.report(result, std::chrono::milliseconds(200)).is_null());
   stack_.up();
   EXPECT_TRUE(eventually([&] {
-    return device.report(result, std::chrono::seconds(1)) ==
-           json{{"report_id", device.last_report_id()}, {"recorded", true}};
+    const auto ack = device.report(result, std::chrono::seconds(1));
+    return ack.is_object() && ack["recorded"] == true;
   }));
   device.report(result);
   EXPECT_EQ(database_.value("SELECT count(*) FROM ota_events WHERE event_type = 'update_failed'"), "1");
