@@ -41,7 +41,7 @@ BrokerSide::BrokerSide(const Config& config, topics::Names names, Ports ports)
       desk_({&link_, ports.inbox, &publisher_, &names_, ports.refusals, ports.now}),
       push_({std::move(ports.push), std::move(ports.reconcile), ports.catalogs, ports.sha256, &publisher_,
              &link_, [catalogs = ports.catalogs] { return catalogs->refresh(); }, &names_,
-             [this] { announce(); }, [this] { return leadership_.leads(); }, ports.now,
+             [this] { announce(++readings_); }, [this] { return leadership_.leads(); }, ports.now,
              config.push_per_second}),
       monitor_(
           {std::move(ports.monitor), ports.reader, &link_, &names_, [this] { return leadership_.leads(); }}),
@@ -91,16 +91,18 @@ bool BrokerSide::subscribe() {
   return true;
 }
 
-void BrokerSide::announce() {
+void BrokerSide::announce(std::int64_t reading) {
   link_.publish(names_.service(replica_),
-                topics::encode_service_online(program_version(), replica_, leadership_.leads()), true);
+                topics::encode_service_online(program_version(), replica_, leadership_.leads(), reading),
+                true);
 }
 
 // On the library's receive thread.
 void BrokerSide::take(const Incoming& incoming) {
   if (incoming.topic == kDropsTopic) return watch_drops(incoming.payload);
   if (incoming.topic == names_.service(replica_)) {
-    if (!incoming.retained) push_.saw_all_retained();
+    if (!incoming.retained && topics::decode_service_reading(incoming.payload) == readings_)
+      push_.saw_all_retained();
     return;
   }
   const auto topic = names_.parse(incoming.topic);

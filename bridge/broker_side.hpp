@@ -51,7 +51,7 @@ class BrokerSide {
 
  private:
   bool subscribe();
-  void announce();
+  void announce(std::int64_t reading = 0);
   void take(const Incoming& incoming);
   void watch_drops(const std::string& payload);
 
@@ -65,6 +65,8 @@ class BrokerSide {
   PushLoop push_;
   MonitorLoop monitor_;
   Leadership leadership_;
+  std::atomic<std::int64_t> readings_{
+      0};              // numbers the markers, so that no earlier announcement is taken for one
   std::string drops_;  // receive thread only
 };
 

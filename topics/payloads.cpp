@@ -146,11 +146,21 @@ std::string encode_rollout(const fleet::RolloutFigures& rollout) {
                {"failure_rate_percent", failure_percent(rollout)}});
 }
 
-std::string encode_service_online(std::string_view version, std::string_view replica, bool leader) {
-  return dump({{"online", true},
+std::string encode_service_online(std::string_view version, std::string_view replica, bool leader,
+                                  std::int64_t reading) {
+  Json json = {{"online", true},
                {"version", std::string(version)},
                {"replica", std::string(replica)},
-               {"leader", leader}});
+               {"leader", leader}};
+  if (reading > 0) json["reading"] = reading;
+  return dump(json);
+}
+
+std::int64_t decode_service_reading(std::string_view payload) {
+  const auto body = decode(payload);
+  if (!body) return 0;
+  const auto reading = fleet::optional_integer(*body, "reading", 1, INT64_MAX);
+  return reading ? reading->value_or(0) : 0;
 }
 
 std::string encode_service_offline() {

@@ -43,8 +43,12 @@ inline constexpr std::size_t kDeviceMessageBytesMax = 16384;
 [[nodiscard]] std::string encode_summary(const fleet::FleetSummary& summary);
 [[nodiscard]] std::string encode_event(const fleet::EventRow& event);
 [[nodiscard]] std::string encode_rollout(const fleet::RolloutFigures& rollout);
+/// `reading` above 0 marks the end of a reading of retained offers: the bridge hears its own message back
+/// after them.
 [[nodiscard]] std::string encode_service_online(std::string_view version, std::string_view replica,
-                                                bool leader);
+                                                bool leader, std::int64_t reading = 0);
+/// The `reading` of such a message; 0 when it has none.
+[[nodiscard]] std::int64_t decode_service_reading(std::string_view payload);
 [[nodiscard]] std::string encode_service_offline();
 
 }  // namespace ota::topics
