@@ -19,6 +19,8 @@ using namespace std::chrono_literals;
 
 // A check without an offer for so long is lost; the device asks again.
 constexpr auto kLostAfter = 5s;
+// Nothing more is under way when nothing came for so long.
+constexpr auto kQuiet = 500ms;
 
 struct Options {
   std::string broker;
@@ -48,12 +50,21 @@ class Load {
     devices_.resize(static_cast<std::size_t>(options_.connections));
     for (std::size_t i = 0; i < devices_.size(); ++i) join(i);
     while (subscribed_ < options_.connections) serve();
+    // The first contact may bring more than one message: the answer, and the offer that now stands. All of it
+    // must have come before the measurement, or a device takes it for the answer to its next check and has two
+    // checks under way from then on.
     for (auto& device : devices_) ask(device);
-    measure_for(options_.warm_up_seconds);
+    serve_until_quiet();
+    asks_again_ = true;
+    unasked_ = 0;
+    for (auto& device : devices_) ask(device);
+    serve_for(options_.warm_up_seconds);
     latencies_ = {};
     const auto start = Clock::now();
-    measure_for(options_.seconds);
+    serve_for(options_.seconds);
     const double elapsed_s = seconds_since(start);
+    asks_again_ = false;
+    serve_until_quiet();
     print_figures({{"rate", static_cast<double>(latencies_.count()) / elapsed_s},
                    {"p50_ms", latencies_.percentile_ms(50)},
                    {"p99_ms", latencies_.percentile_ms(99)},
@@ -82,7 +93,14 @@ class Load {
     if (!send_all(device.fd, bytes)) die("the broker has closed a connection");
   }
 
-  void measure_for(double seconds) {
+  void serve_until_quiet() {
+    auto heard_at = Clock::now();
+    while (Clock::now() - heard_at < kQuiet) {
+      if (serve(kQuiet)) heard_at = Clock::now();
+    }
+  }
+
+  void serve_for(double seconds) {
     const auto start = Clock::now();
     while (seconds_since(start) < seconds) {
       serve();
@@ -97,10 +115,13 @@ class Load {
     }
   }
 
-  void serve() {
-    const int ready = epoll_wait(poll_, events_.data(), static_cast<int>(events_.size()), 1000);
+  // Answers whether anything came.
+  bool serve(std::chrono::milliseconds patience = 1s) {
+    const int ready = epoll_wait(poll_, events_.data(), static_cast<int>(events_.size()),
+                                 static_cast<int>(patience.count()));
     if (ready == 0 && subscribed_ < options_.connections) die("the broker does not answer");
     for (int i = 0; i < ready; ++i) receive(devices_[events_[static_cast<std::size_t>(i)].data.u64]);
+    return ready > 0;
   }
 
   [[nodiscard]] std::string next_check(Device& device) const {
@@ -154,8 +175,11 @@ class Load {
     }
     latencies_.add(Clock::now() - device.asked_at);
     offer_bytes_ = packet.body.size();
+    device.waits = false;
+    if (!asks_again_) return send(device, acknowledgement);
     // In one segment, as a device's stack would.
     device.asked_at = Clock::now();
+    device.waits = true;
     send(device, acknowledgement + next_check(device));
   }
 
@@ -167,6 +191,7 @@ class Load {
   Latencies latencies_;
   Clock::time_point last_search_ = Clock::now();
   int subscribed_ = 0;
+  bool asks_again_ = false;
   long lost_ = 0;
   long unasked_ = 0;
   std::size_t offer_bytes_ = 0;

@@ -58,6 +58,8 @@ constexpr Statement kRegister = {"register_devices", R"sql(
   )sql"};
 
 // A statement of its own, after the locks are held: it sees what the previous holder of each lock committed.
+// The id is null for a contact that does not register: such a row may have been made after the registration
+// looked, so nothing would lock it.
 constexpr Statement kLoad = {"load_devices",
                              "SELECT " OTA_SQL_DEVICE_COLUMNS
                              " FROM unnest($1::text[]) WITH ORDINALITY AS q (device_id, position) "
@@ -118,10 +120,11 @@ constexpr Statement kAddEvents = {"add_events", R"sql(
        AS c (type, device_id, version, rollout_id, data, by))sql"};
 
 void register_and_load(Script& script, const std::vector<Contact>& contacts) {
-  ArrayLiteral ids, models, versions, macs, boots, reported, online, over_mqtt, registers, seen_at;
+  ArrayLiteral ids, loaded, models, versions, macs, boots, reported, online, over_mqtt, registers, seen_at;
   std::set<std::string_view> macs_claimed;  // two claims of one MAC in a batch: the first in order has it
   for (const auto& contact : contacts) {
     ids.add(contact.device_id);
+    contact.registers ? loaded.add(contact.device_id) : loaded.add_null();
     models.add_or_null(contact.model.value_or(""));
     versions.add_or_null(contact.version.value_or(""));
     const bool claims = !contact.mac.empty() && macs_claimed.insert(contact.mac).second;
@@ -135,7 +138,7 @@ void register_and_load(Script& script, const std::vector<Contact>& contacts) {
   }
   script.execute(kRegister, {ids.str(), models.str(), versions.str(), macs.str(), boots.str(), reported.str(),
                              online.str(), over_mqtt.str(), registers.str(), seen_at.str()});
-  script.execute(kLoad, {ids.str()});
+  script.execute(kLoad, {loaded.str()});
 }
 
 void add_attempts(Script& script, const std::vector<fleet::AttemptChange>& changes) {
@@ -226,7 +229,7 @@ Expected<std::vector<Device>> PgUpdateStore::begin(const std::vector<Contact>& c
     register_and_load(script, contacts);
     for (const auto& row : script.run()) {
       devices.push_back(read_device(row));
-      devices.back().id = contacts[devices.size() - 1].device_id;  // an unknown device has no row
+      devices.back().id = contacts[devices.size() - 1].device_id;  // no row was loaded for a presence
     }
     return devices;
   });

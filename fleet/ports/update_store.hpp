@@ -67,8 +67,8 @@ class UpdateStore {
   virtual ~UpdateStore() = default;
 
   /// Begins a transaction, registers `contacts` (unique ids, sorted by id) in one statement and answers their
-  /// devices in the same order, locked until the end. A presence of an unknown device answers a Device with
-  /// an empty `model`. A MAC that another device holds is not taken; the answered Device::mac is what is
+  /// devices in the same order, locked until the end. A presence alone decides nothing and is not loaded: it
+  /// answers a Device with its id and an empty `model`. A MAC that another device holds is not taken; the answered Device::mac is what is
   /// stored.
   [[nodiscard]] virtual Expected<std::vector<Device>> begin(const std::vector<Contact>& contacts) = 0;
 
