@@ -68,6 +68,7 @@ class Load {
     print_figures({{"rate", static_cast<double>(latencies_.count()) / elapsed_s},
                    {"p50_ms", latencies_.percentile_ms(50)},
                    {"p99_ms", latencies_.percentile_ms(99)},
+                   {"max_ms", latencies_.percentile_ms(100)},
                    {"checks", static_cast<double>(latencies_.count())},
                    {"lost", static_cast<double>(lost_)},
                    {"unasked", static_cast<double>(unasked_)},

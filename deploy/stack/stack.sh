@@ -131,7 +131,7 @@ stop_parts() {
   done
   stop_bridge
   stop_part mosquitto TERM 10
-  stop_postgres "$1"
+  stop_postgres "${1:-}"
 }
 
 purge_stack() {

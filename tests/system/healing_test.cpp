@@ -51,7 +51,7 @@ TEST_F(Healing, ClearedOfferStaysClearedAfterTheBrokerIsKilled) {
     ASSERT_EQ(device.check("1.0.0").value("latest_version", ""), "1.1.0");
     // Long enough for the broker's autosave to keep the offer, so that a kill resurrects it.
     ASSERT_TRUE(eventually([&] {
-      return database_.value("SELECT now() > wanted_at + interval '2 seconds' FROM offers") == "t";
+      return database_.value("SELECT now() > wanted_at + interval '6 seconds' FROM offers") == "t";
     }));
   }
   ASSERT_FALSE(standing("dev-1").empty());
