@@ -18,4 +18,8 @@ endif()
 if(OTA_SANITIZE)
   add_compile_options(-fsanitize=${OTA_SANITIZE} -fno-omit-frame-pointer -g)
   add_link_options(-fsanitize=${OTA_SANITIZE})
+  # "-fsanitize ... may result in false positives" of this warning (GCC manual, -Wmaybe-uninitialized).
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    target_compile_options(ota_warnings INTERFACE -Wno-maybe-uninitialized)
+  endif()
 endif()
