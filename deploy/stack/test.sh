@@ -45,6 +45,7 @@ verb_test() {
 # are left to it; GTEST_OUTPUT makes each program list its cases.
 run_ctest() {
   ASAN_OPTIONS=${ASAN_OPTIONS:-detect_stack_use_after_return=1} \
+    LSAN_OPTIONS="suppressions=$OTA_ROOT/tests/lsan.supp:print_suppressions=0:${LSAN_OPTIONS:-}" \
     UBSAN_OPTIONS=${UBSAN_OPTIONS:-halt_on_error=1:print_stacktrace=1} \
     TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1:suppressions=$OTA_ROOT/tests/tsan.supp:${TSAN_OPTIONS:-}" \
     GTEST_OUTPUT="xml:$results/" \
