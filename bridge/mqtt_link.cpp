@@ -322,7 +322,14 @@ class MqttLink::Impl : private mqtt::iaction_listener {
       const std::lock_guard lock(mutex_);
       connected_ = connected;
       connecting_ = false;
-      if (connected) lost_ = !client_.is_connected();
+      lost_ = false;
+    }
+    // Not under our mutex: Paho calls us back while it holds its own. A loss after this question is told by
+    // on_lost.
+    if (connected && !client_.is_connected()) {
+      const std::lock_guard lock(mutex_);
+      lost_ = true;
+      connected_ = false;
     }
     changed_.notify_all();
   }
