@@ -45,13 +45,15 @@ BrokerSide::BrokerSide(const Config& config, topics::Names names, Ports ports)
              config.push_per_second}),
       monitor_(
           {std::move(ports.monitor), ports.reader, &link_, &names_, [this] { return leadership_.leads(); }}),
-      leadership_(std::move(ports.leader), [this](bool leads) {
-        if (leads) {
-          push_.reconcile();
-          monitor_.republish();
-        }
-        announce();
-      }) {}
+      leadership_(std::move(ports.leader),
+                  [this](bool leads) {
+                    if (leads) {
+                      push_.reconcile();
+                      monitor_.republish();
+                    }
+                    announce();
+                  }),
+      readings_(ports.now().time_since_epoch().count()) {}
 
 void BrokerSide::start() {
   publisher_.start();

@@ -65,8 +65,9 @@ class BrokerSide {
   PushLoop push_;
   MonitorLoop monitor_;
   Leadership leadership_;
-  std::atomic<std::int64_t> readings_{
-      0};              // numbers the markers, so that no earlier announcement is taken for one
+  // Numbers the markers, so that no earlier announcement is taken for one: not even one of a process before,
+  // which a kept session delivers again. Hence it begins at the time.
+  std::atomic<std::int64_t> readings_;
   std::string drops_;  // receive thread only
 };
 
