@@ -14,12 +14,18 @@ namespace {
 using fleet::ErrorKind;
 using fleet::Expected;
 
+// Whether the message is the device's own word, and not its last will or ours.
+bool is_said_by_device(const fleet::Message& message) {
+  return std::holds_alternative<fleet::Check>(message.body) ||
+         std::holds_alternative<fleet::Report>(message.body);
+}
+
 // The newest facts of all messages of one device, in the order they came.
 void merge(fleet::Contact& contact, const fleet::Message& message) {
-  const bool is_presence = std::holds_alternative<fleet::Presence>(message.body);
   contact.seen_at = std::max(contact.seen_at, message.received_at);
-  contact.registers = contact.registers || !is_presence;
-  if (message.channel == fleet::Channel::mqtt && !is_presence) {
+  contact.registers = contact.registers || is_said_by_device(message);
+  contact.loads = contact.loads || !std::holds_alternative<fleet::Presence>(message.body);
+  if (message.channel == fleet::Channel::mqtt && is_said_by_device(message)) {
     contact.over_mqtt = true;
     contact.online = true;
   }
@@ -41,6 +47,7 @@ std::vector<fleet::Contact> contacts_of(const std::vector<Errand>& errands) {
     if (is_new) {
       at->second.device_id = errand.message.device_id;
       at->second.registers = false;
+      at->second.loads = false;
     }
     merge(at->second, errand.message);
   }
@@ -56,6 +63,17 @@ fleet::DeviceWork& work_of(std::vector<fleet::DeviceWork>& works, const std::str
       [](const fleet::DeviceWork& work, const std::string& id) { return work.device.id < id; });
 }
 
+// An attempt by its id: the offer's, one this batch has changed, or a stored one.
+Expected<std::optional<fleet::Attempt>> find_attempt(const fleet::DeviceWork& work, std::int64_t attempt_id,
+                                                     fleet::UpdateStore& store) {
+  const auto& device = work.device;
+  if (device.offer && device.offer->attempt_id == attempt_id && device.attempt) return device.attempt;
+  const auto changed = std::find_if(work.attempts.begin(), work.attempts.end(),
+                                    [&](const fleet::Attempt& attempt) { return attempt.id == attempt_id; });
+  if (changed != work.attempts.end()) return *changed;
+  return store.find_attempt(device.id, attempt_id);
+}
+
 // The attempt a report is about: by its id, else the offer's, else the newest one of that version.
 Expected<fleet::ReportTarget> target_of(const fleet::DeviceWork& work, const fleet::Report& report,
                                         fleet::UpdateStore& store) {
@@ -69,8 +87,7 @@ Expected<fleet::ReportTarget> target_of(const fleet::DeviceWork& work, const fle
   if (report.attempt_id) {
     if (has_offer && device.offer->attempt_id == *report.attempt_id)
       return fleet::ReportTarget{device.attempt};
-    if (const auto* attempt = changed(*report.attempt_id)) return fleet::ReportTarget{*attempt};
-    auto found = store.find_attempt(device.id, *report.attempt_id);
+    auto found = find_attempt(work, *report.attempt_id, store);
     if (!found) return tl::unexpected(found.error());
     if (*found) return fleet::ReportTarget{std::move(*found)};
     return fleet::fail(ErrorKind::invalid, "attempt_id " + std::to_string(*report.attempt_id) +
@@ -104,6 +121,12 @@ Expected<fleet::Answer> apply(const fleet::Message& message, fleet::DeviceWork& 
     if (!target) return tl::unexpected(target.error());
     return fleet::on_report(work, *report, *target, context);
   }
+  if (const auto* expire = std::get_if<fleet::Expire>(&message.body)) {
+    auto attempt = find_attempt(work, expire->attempt_id, store);
+    if (!attempt) return tl::unexpected(attempt.error());
+    return fleet::on_expire(work, {std::move(*attempt)}, context);
+  }
+  if (std::holds_alternative<fleet::Settle>(message.body)) return fleet::on_settle(work, context);
   return fleet::Answer{fleet::ReportAnswer{true, ""}};
 }
 
@@ -118,14 +141,9 @@ void note_refused_mac(fleet::DeviceWork& work, const fleet::Contact& contact, st
   work.events.push_back({"mac_refused", work.device.id, "", 0, {std::move(data)}});
 }
 
-fleet::BatchChanges changes_of(std::vector<fleet::DeviceWork>& works, fleet::Time now) {
+fleet::BatchChanges changes_of(const std::vector<fleet::DeviceWork>& works, fleet::Time now) {
   fleet::BatchChanges changes;
-  for (auto& work : works) {
-    for (auto& attempt : work.attempts) changes.attempts.push_back({work.device.id, attempt, now});
-    if (work.offer_changed) changes.offers.push_back({work.device.id, *work.device.offer, now});
-    if (work.version_changed) changes.versions.emplace_back(work.device.id, work.device.version);
-    std::move(work.events.begin(), work.events.end(), std::back_inserter(changes.events));
-  }
+  for (const auto& work : works) fleet::add_changes(work, now, changes);
   return changes;
 }
 
@@ -148,10 +166,15 @@ Expected<Attempted> attempt_batch(const std::vector<Errand>& errands, Writer& wr
     attempted.works.emplace_back().device = std::move((*devices)[i]);
     note_refused_mac(attempted.works.back(), contacts[i], writer.refused_macs_told);
   }
-  fleet::FlowContext context{
-      writer.catalogs->catalog(), writer.sha256, {}, [&store] { return store.next_attempt_id(); }};
+  fleet::SlotBudget slots([&store](std::int64_t rollout_id, const fleet::PushRate& rate) {
+    return store.free_slots(rollout_id, rate);
+  });
+  fleet::FlowContext context{writer.catalogs->catalog(),
+                             {writer.sha256, {}, writer.local_clock},
+                             [&store] { return store.next_attempt_id(); },
+                             &slots};
   for (const auto& errand : errands) {
-    context.now = errand.message.received_at;
+    context.circumstances.now = errand.message.received_at;
     auto answer = apply(errand.message, work_of(attempted.works, errand.message.device_id), store, context);
     if (!answer) {
       store.rollback();
@@ -159,7 +182,7 @@ Expected<Attempted> attempt_batch(const std::vector<Errand>& errands, Writer& wr
     }
     attempted.answers.push_back(std::move(*answer));
   }
-  const auto changes = changes_of(attempted.works, context.now);
+  const auto changes = changes_of(attempted.works, context.now());
   attempted.events_written = !changes.events.empty();
   if (auto committed = store.commit(changes); !committed) return tl::unexpected(committed.error());
   return attempted;
@@ -178,7 +201,14 @@ BatchOutcome run_batch(std::vector<Errand> errands, Writer& writer) {
     for (const auto& work : attempted->works) {
       if (work.offer_changed) writer.offer_changed(work.device);
     }
-    for (std::size_t i = 0; i < errands.size(); ++i) errands[i].reply(attempted->answers[i]);
+    for (std::size_t i = 0; i < errands.size(); ++i) {
+      const auto* none = std::get_if<fleet::NoUpdateAnswer>(&attempted->answers[i]);
+      if (none != nullptr && none->waits_for_rollout != 0) {
+        writer.turned_away(none->waits_for_rollout,
+                           work_of(attempted->works, errands[i].message.device_id).device);
+      }
+      errands[i].reply(attempted->answers[i]);
+    }
     return {{}, attempted->events_written};
   }
   const auto& error = attempted.error();

@@ -28,12 +28,17 @@ struct BatchOutcome {
 /// Tells the publisher what must stand on the broker, after the commit and before the replies.
 using OfferChanged = std::function<void(const fleet::Device& device)>;
 
+/// Tells whoever pushes that a device asked and that the rollout's rate let it wait.
+using TurnedAway = std::function<void(std::int64_t rollout_id, const fleet::Device& device)>;
+
 /// What a writer works with. Belongs to its thread.
 struct Writer {
   std::unique_ptr<fleet::UpdateStore> store;
   const fleet::CatalogSource* catalogs = nullptr;
   fleet::Sha256 sha256 = nullptr;
+  fleet::LocalClock local_clock = nullptr;
   OfferChanged offer_changed;
+  TurnedAway turned_away;
   /// Refused MACs that were already told by an event, as "device mac"; bounded, so one may be told again some
   /// day.
   std::set<std::string> refused_macs_told = {};

@@ -39,25 +39,16 @@ BrokerSide::BrokerSide(const Config& config, topics::Names names, Ports ports)
             {[this](const Incoming& incoming) { take(incoming); }, [this] { return subscribe(); }, [] {}}),
       publisher_({&link_, ports.catalogs, std::move(ports.marks), &names_, config.public_url}),
       desk_({&link_, ports.inbox, &publisher_, &names_, ports.refusals, ports.now}),
-      push_({std::move(ports.push), std::move(ports.reconcile), ports.catalogs, ports.sha256, &publisher_,
-             &link_, [catalogs = ports.catalogs] { return catalogs->refresh(); }, &names_,
-             [this] { announce(++readings_); }, [this] { return leadership_.leads(); }, ports.now,
-             config.push_per_second}),
-      monitor_(
-          {std::move(ports.monitor), ports.reader, &link_, &names_, [this] { return leadership_.leads(); }}),
-      leadership_(std::move(ports.leader),
-                  [this](bool leads) {
-                    if (leads) {
-                      push_.reconcile();
-                      monitor_.republish();
-                    }
-                    announce();
-                  }),
+      push_({std::move(ports.push), std::move(ports.reconcile), ports.catalogs, ports.sha256,
+             ports.local_clock, &publisher_, &link_,
+             [catalogs = ports.catalogs] { return catalogs->refresh(); }, &names_,
+             [this] { announce(++readings_); }, ports.leads, ports.now, config.push_per_second}),
+      monitor_({std::move(ports.monitor), ports.reader, &link_, &names_, ports.leads}),
+      leads_(ports.leads),
       readings_(ports.now().time_since_epoch().count()) {}
 
 void BrokerSide::start() {
   publisher_.start();
-  leadership_.start();
   push_.start();
   monitor_.start();
   link_.start();
@@ -66,7 +57,14 @@ void BrokerSide::start() {
 void BrokerSide::stop_leading() {
   push_.stop();
   monitor_.stop();
-  leadership_.stop();
+}
+
+void BrokerSide::leadership_changed(bool leads) {
+  if (leads) {
+    push_.reconcile();
+    monitor_.republish();
+  }
+  announce();
 }
 
 void BrokerSide::stop() {
@@ -95,8 +93,7 @@ bool BrokerSide::subscribe() {
 
 void BrokerSide::announce(std::int64_t reading) {
   link_.publish(names_.service(replica_),
-                topics::encode_service_online(program_version(), replica_, leadership_.leads(), reading),
-                true);
+                topics::encode_service_online(program_version(), replica_, leads_(), reading), true);
 }
 
 // On the library's receive thread.

@@ -7,7 +7,6 @@
 #include "bridge/catalog_cache.hpp"
 #include "bridge/config.hpp"
 #include "bridge/device_desk.hpp"
-#include "bridge/leadership.hpp"
 #include "bridge/monitor_loop.hpp"
 #include "bridge/mqtt_link.hpp"
 #include "bridge/offer_publisher.hpp"
@@ -31,9 +30,10 @@ class BrokerSide {
     std::unique_ptr<fleet::PushStore> push;
     std::unique_ptr<fleet::ReconcileStore> reconcile;
     std::unique_ptr<fleet::MonitorStore> monitor;
-    std::unique_ptr<fleet::LeaderLock> leader;
+    std::function<bool()> leads;
     std::function<fleet::Time()> now;
     fleet::Sha256 sha256 = nullptr;
+    fleet::LocalClock local_clock = nullptr;
   };
 
   BrokerSide(const Config& config, topics::Names names, Ports ports);
@@ -46,6 +46,12 @@ class BrokerSide {
 
   [[nodiscard]] bool is_connected() const { return link_.is_connected(); }
   void publish_offer(const fleet::Device& device) { publisher_.publish(device); }
+  void turned_away(std::int64_t rollout_id, const fleet::Device& device) {
+    push_.turned_away(rollout_id, device);
+  }
+  /// Clears the retained offer of a device that is no more.
+  void forget_device(const std::string& device_id) { publisher_.clear(device_id); }
+  void leadership_changed(bool leads);
   void catalog_changed();
   void events_written() { monitor_.wake(); }
 
@@ -64,7 +70,7 @@ class BrokerSide {
   DeviceDesk desk_;
   PushLoop push_;
   MonitorLoop monitor_;
-  Leadership leadership_;
+  const std::function<bool()> leads_;
   // Numbers the markers, so that no earlier announcement is taken for one: not even one of a process before,
   // which a kept session delivers again. Hence it begins at the time.
   std::atomic<std::int64_t> readings_;

@@ -81,6 +81,13 @@ Expected<void> log_level(Config& config, const std::string& value) {
   return fleet::fail(ErrorKind::invalid, fleet::quoted(value) + " must be trace, debug, info, warn or error");
 }
 
+// The database refuses to remove younger events.
+Expected<void> events_keep_days(Config& config, const std::string& value) {
+  if (auto read = number<&Config::events_keep_days, 0, 36500>(config, value); !read) return read;
+  if (config.events_keep_days == 0 || config.events_keep_days >= 30) return {};
+  return fleet::fail(ErrorKind::invalid, "must be 0 or a whole number from 30 to 36500");
+}
+
 struct Row {
   const char* name;
   const char* fallback;
@@ -113,6 +120,8 @@ constexpr Row kRows[] = {
     {"DB_WRITERS", "2", number<&Config::db_writers, 1, 16>, "connections that write device messages"},
     {"PUSH_PER_SECOND", "0", number<&Config::push_per_second, 0, 1000000>,
      "most offers pushed per second; 0: as fast as the broker acknowledges"},
+    {"EVENTS_KEEP_DAYS", "400", events_keep_days,
+     "age in days at which rows of the audit log are removed, from 30; 0: never"},
     {"LOG_LEVEL", "info", log_level, "trace, debug, info, warn or error"},
 };
 

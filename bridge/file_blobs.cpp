@@ -70,6 +70,14 @@ bool is_content_name(const std::string& name) {
          name.find_first_not_of("0123456789abcdef") == kHexChars;
 }
 
+// The sweep's exclusive lock; an empty descriptor while an upload of any process is under way.
+Expected<UniqueFd> try_lock_sweep(const std::string& folder) {
+  UniqueFd lock(::open(sweep_lock_path(folder).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640));
+  if (!lock) return storage_error("cannot sweep the storage folder", errno);
+  if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) return UniqueFd();
+  return lock;
+}
+
 }  // namespace
 
 struct FileBlobs::Known {
@@ -86,8 +94,10 @@ struct FileBlobs::Known {
   }
 };
 
-FileBlobs::FileBlobs(std::string folder, std::int64_t upload_bytes_max)
-    : folder_(std::move(folder)), upload_bytes_max_(upload_bytes_max) {
+FileBlobs::FileBlobs(std::string folder, std::int64_t upload_bytes_max, IsReferenced is_referenced)
+    : folder_(std::move(folder)),
+      upload_bytes_max_(upload_bytes_max),
+      is_referenced_(std::move(is_referenced)) {
   std::error_code error;
   fs::create_directories(fs::path(folder_) / kIncomingFolder, error);
   if (error) spdlog::warn("storage: cannot make {}: {}", folder_, error.message());
@@ -108,21 +118,35 @@ void FileBlobs::sweep_incoming() {
   }
 }
 
-Expected<int> FileBlobs::sweep_orphans(
-    const std::function<Expected<bool>(const std::string& file_path)>& is_referenced) {
-  const UniqueFd lock(::open(sweep_lock_path(folder_).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640));
-  if (!lock) return storage_error("cannot sweep the storage folder", errno);
-  if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) return 0;
+// Under the sweep's lock, so that no upload stands between its rename and its row. Whether the file was
+// removed.
+Expected<bool> FileBlobs::remove_orphan(const std::string& name) {
+  if (!is_referenced_) return false;
+  const auto referenced = is_referenced_(name);
+  if (!referenced) return tl::unexpected(referenced.error());
+  if (*referenced) return false;
+  spdlog::info("storage: removing {}, which no release names", fleet::printable(name));
+  return ::unlink((folder_ + "/" + name).c_str()) == 0;
+}
+
+void FileBlobs::remove(const std::string& file_path) {
+  if (!stays_inside(file_path)) return;
+  const auto lock = try_lock_sweep(folder_);
+  if (lock && *lock) (void)remove_orphan(file_path);
+}
+
+Expected<int> FileBlobs::sweep_orphans() {
+  const auto lock = try_lock_sweep(folder_);
+  if (!lock) return tl::unexpected(lock.error());
+  if (!*lock) return 0;
   int removed = 0;
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(folder_, error)) {
     const std::string name = entry.path().filename().string();
     if (!is_content_name(name)) continue;
-    const auto referenced = is_referenced(name);
-    if (!referenced) return tl::unexpected(referenced.error());
-    if (*referenced) continue;
-    spdlog::info("storage: removing {}, which no release names", name);
-    if (::unlink(entry.path().c_str()) == 0) ++removed;
+    const auto was_orphan = remove_orphan(name);
+    if (!was_orphan) return tl::unexpected(was_orphan.error());
+    if (*was_orphan) ++removed;
   }
   return removed;
 }

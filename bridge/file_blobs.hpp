@@ -17,9 +17,12 @@ namespace ota::bridge {
 /// several processes may share the folder.
 class FileBlobs final : public fleet::Blobs {
  public:
+  using IsReferenced = std::function<fleet::Expected<bool>(const std::string& file_path)>;
+
   /// Makes the folder where it is missing and removes what uploads of ended processes left in `.incoming`.
   /// A folder that cannot be made or written is reported by the first upload, not here.
-  FileBlobs(std::string folder, std::int64_t upload_bytes_max);
+  /// `is_referenced` tells whether a release names a file of the folder; without it nothing is ever removed.
+  FileBlobs(std::string folder, std::int64_t upload_bytes_max, IsReferenced is_referenced = {});
   ~FileBlobs() override;
 
   [[nodiscard]] fleet::Expected<std::unique_ptr<fleet::BlobUpload>> begin_upload() override;
@@ -27,21 +30,24 @@ class FileBlobs final : public fleet::Blobs {
                                                                          std::int64_t size_bytes,
                                                                          const std::string& sha256) override;
 
-  /// Removes every `<sha256>.bin` that `is_referenced` answers false for: a process that ended between an
-  /// upload's rename and its row leaves one. An error of `is_referenced` ends the sweep and is answered.
-  /// Passes over everything while an upload of any process is under way. The number of removed files.
-  [[nodiscard]] fleet::Expected<int> sweep_orphans(
-      const std::function<fleet::Expected<bool>(const std::string& file_path)>& is_referenced);
+  void remove(const std::string& file_path) override;
+
+  /// Removes every `<sha256>.bin` that no release names: a process that ended between an upload's rename and
+  /// its row leaves one. An error of `is_referenced` ends the sweep and is answered. Passes over everything
+  /// while an upload of any process is under way. The number of removed files.
+  [[nodiscard]] fleet::Expected<int> sweep_orphans();
 
  private:
   struct Known;  // a file that was opened before
   void sweep_incoming();
+  [[nodiscard]] fleet::Expected<bool> remove_orphan(const std::string& name);
   [[nodiscard]] bool is_verified(const std::string& file_path, const Known& file) const;
   [[nodiscard]] std::shared_ptr<const fleet::Blob> mapped(const std::string& file_path,
                                                           const Known& file) const;
 
   const std::string folder_;
   const std::int64_t upload_bytes_max_;
+  const IsReferenced is_referenced_;
   mutable std::mutex mutex_;
   std::unordered_map<std::string, Known> known_;  // by file path; its hash was seen to be right
 };

@@ -2,8 +2,17 @@
 
 #include "bridge/catalog_cache.hpp"
 #include "fleet/ports/admin_store.hpp"
+#include "fleet/ports/event_store.hpp"
+#include "fleet/ports/rollout_store.hpp"
 
 namespace ota::bridge {
+
+/// `result` of a change, after this bridge's catalog has it too.
+template <class Result>
+Result refreshed(CatalogCache& catalogs, Result result) {
+  if (result) catalogs.refresh();
+  return result;
+}
 
 /// A ReleaseStore whose changes are in this bridge's catalog when the call returns, so that an admin's next
 /// request, and a device's, already sees them. Other bridges follow by notification.
@@ -12,9 +21,7 @@ class FreshReleases final : public fleet::ReleaseStore {
   FreshReleases(fleet::ReleaseStore& store, CatalogCache& catalogs) : store_(store), catalogs_(catalogs) {}
 
   fleet::Expected<bool> add_release(const fleet::NewRelease& release) override {
-    auto added = store_.add_release(release);
-    if (added) catalogs_.refresh();
-    return added;
+    return refreshed(catalogs_, store_.add_release(release));
   }
   fleet::Expected<std::vector<fleet::ReleaseRow>> list_releases(const std::string& model,
                                                                 int count_max) override {
@@ -23,6 +30,17 @@ class FreshReleases final : public fleet::ReleaseStore {
   fleet::Expected<std::vector<fleet::ReleaseRow>> find_releases(const std::string& version,
                                                                 const std::string& model) override {
     return store_.find_releases(version, model);
+  }
+  fleet::Expected<void> withdraw_release(const std::string& version, const std::string& model,
+                                         const std::string& by, const std::string& why) override {
+    return refreshed(catalogs_, store_.withdraw_release(version, model, by, why));
+  }
+  fleet::Expected<std::string> delete_release(const std::string& version, const std::string& model,
+                                              const std::string& by) override {
+    return refreshed(catalogs_, store_.delete_release(version, model, by));
+  }
+  fleet::Expected<bool> is_file_used(const std::string& file_path) override {
+    return store_.is_file_used(file_path);
   }
 
  private:
@@ -36,23 +54,45 @@ class FreshRollouts final : public fleet::RolloutStore {
   FreshRollouts(fleet::RolloutStore& store, CatalogCache& catalogs) : store_(store), catalogs_(catalogs) {}
 
   fleet::Expected<std::int64_t> create_rollout(const fleet::NewRollout& rollout) override {
-    return refreshed(store_.create_rollout(rollout));
+    return refreshed(catalogs_, store_.create_rollout(rollout));
   }
   fleet::Expected<void> patch_rollout(std::int64_t id, const fleet::RolloutPatch& patch) override {
-    return refreshed(store_.patch_rollout(id, patch));
+    return refreshed(catalogs_, store_.patch_rollout(id, patch));
   }
-  fleet::Expected<void> deactivate_rollout(std::int64_t id, const std::string& by) override {
-    return refreshed(store_.deactivate_rollout(id, by));
+  fleet::Expected<fleet::OrderOutcome> order(std::int64_t id, const fleet::RolloutOrder& order) override {
+    return refreshed(catalogs_, store_.order(id, order));
+  }
+  fleet::Expected<std::vector<fleet::RolloutRow>> list_rollouts(const fleet::RolloutQuery& query) override {
+    return store_.list_rollouts(query);
+  }
+  fleet::Expected<fleet::RolloutRow> find_rollout(std::int64_t id) override {
+    return store_.find_rollout(id);
+  }
+  fleet::Expected<fleet::RolloutStanding> standing(std::int64_t id) override { return store_.standing(id); }
+  fleet::Expected<std::vector<std::string>> retry(std::int64_t id, const std::string& device_id,
+                                                  const std::string& by) override {
+    return store_.retry(id, device_id, by);
   }
 
  private:
-  template <class Result>
-  Result refreshed(Result result) {
-    if (result) catalogs_.refresh();
-    return result;
+  fleet::RolloutStore& store_;
+  CatalogCache& catalogs_;
+};
+
+/// The same for the one switch for everything.
+class FreshEvents final : public fleet::EventStore {
+ public:
+  FreshEvents(fleet::EventStore& store, CatalogCache& catalogs) : store_(store), catalogs_(catalogs) {}
+
+  fleet::Expected<std::vector<fleet::EventRow>> list_events(const fleet::EventQuery& query) override {
+    return store_.list_events(query);
+  }
+  fleet::Expected<bool> set_frozen(bool frozen, const std::string& by, const std::string& why) override {
+    return refreshed(catalogs_, store_.set_frozen(frozen, by, why));
   }
 
-  fleet::RolloutStore& store_;
+ private:
+  fleet::EventStore& store_;
   CatalogCache& catalogs_;
 };
 

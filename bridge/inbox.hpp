@@ -24,7 +24,9 @@ class Inbox final : public fleet::FrontDesk {
     std::vector<std::unique_ptr<fleet::UpdateStore>> stores;  ///< one per writer
     const fleet::CatalogSource* catalogs = nullptr;
     fleet::Sha256 sha256 = nullptr;
+    fleet::LocalClock local_clock = nullptr;
     OfferChanged offer_changed;
+    TurnedAway turned_away;
     std::function<void()> events_written;
   };
 

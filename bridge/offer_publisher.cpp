@@ -50,8 +50,10 @@ void OfferPublisher::publish(const fleet::Device& device) {
   if (stands && !offer) return;  // its release is newer than our catalog or just withdrawn: due again shortly
   send(device.id, stands ? topics::encode_offer(*offer, ports_.public_url) : std::string{}, true,
        device.offer->wanted_revision);
-  // A device that is about to begin with what was just withdrawn is told to stop (contract section 4).
-  const bool withdrawn = !device.offer->open && !device.offer->taken;
+  // A device that has, or is about to begin with, what was just withdrawn is told to stop (contract section
+  // 4).
+  const bool stopped = device.attempt && device.attempt->failure == fleet::FailureKind::withdrawn;
+  const bool withdrawn = !device.offer->open && (!device.offer->taken || stopped);
   if (withdrawn) send(device.id, topics::encode_withdrawn(device.offer->attempt_id), false, 0);
 }
 

@@ -22,6 +22,8 @@ constexpr auto kTick = 1s;
 constexpr auto kDueAfter = 5s;
 constexpr std::size_t kSeenMax = 200000;
 constexpr auto kReadingMax = 60s;
+// Above every device id: the end of a model's pages was reached.
+constexpr auto kEnd = "\x7f";
 
 }  // namespace
 
@@ -103,7 +105,45 @@ void PushLoop::run() {
     if (!requests->empty() && ports_.refresh_catalog()) {
       for (const auto& request : *requests) push_model(request);
     }
+    go_on_where_rates_stopped();
     publish_due();
+  }
+}
+
+void PushLoop::wait_at(std::int64_t rollout_id, const std::string& model, const std::string& after) {
+  const std::lock_guard lock(mutex_);
+  const auto [waiting, is_new] = waiting_.try_emplace(rollout_id, Waiting{model, after});
+  if (!is_new && after < waiting->second.after) waiting->second = {model, after};
+}
+
+void PushLoop::turned_away(std::int64_t rollout_id, const fleet::Device& device) {
+  // The id without its last character is below the id, which is all that `after` needs.
+  wait_at(rollout_id, device.model, device.id.substr(0, device.id.size() - 1));
+}
+
+// A rollout's rate stopped its push at some device; when others have finished it goes on from there.
+void PushLoop::go_on_where_rates_stopped() {
+  std::map<std::int64_t, Waiting> waiting;
+  {
+    const std::lock_guard lock(mutex_);
+    waiting.swap(waiting_);
+  }
+  const auto catalog = ports_.catalogs->catalog();
+  for (auto& [rollout_id, from] : waiting) {
+    const auto* rollout = catalog->find_rollout(rollout_id);
+    if (rollout == nullptr || rollout->state != fleet::RolloutState::running) continue;
+    const auto free = ports_.store->free_slots(rollout_id, rollout->policy.rate);
+    const auto is_waiting = [this, id = rollout_id] {
+      const std::lock_guard lock(mutex_);
+      return waiting_.count(id) > 0;
+    };
+    if (!free || *free == 0) {
+      wait_at(rollout_id, from.model, from.after);
+      continue;
+    }
+    while (push_page(from.model, from.after) && !is_waiting() && !stopping_ && ports_.leads()) {
+    }
+    if (from.after != kEnd && !is_waiting()) wait_at(rollout_id, from.model, from.after);
   }
 }
 
@@ -112,7 +152,7 @@ void PushLoop::push_model(const fleet::PushRequest& request) {
   while (push_page(request.model, after)) {
     if (stopping_ || !ports_.leads()) return;
   }
-  if (after != "\x7f") return;
+  if (after != kEnd) return;
   if (const auto done = ports_.store->finish_request(request); !done) {
     spdlog::warn("push: {} is worked out but not noted, it will be repeated: {}", request.model,
                  done.error().message);
@@ -120,24 +160,33 @@ void PushLoop::push_model(const fleet::PushRequest& request) {
 }
 
 // One page: load, decide, save, and only then publish. Answers whether there is another; `after` becomes
-// "\x7f", above every id, when the end was reached.
+// kEnd when there is none.
 bool PushLoop::push_page(const std::string& model, std::string& after) {
   const auto devices = ports_.store->load_page(model, after, kPageMax);
   if (!devices) {
     spdlog::warn("push: cannot load devices of {}: {}", model, devices.error().message);
     return false;
   }
-  const fleet::FlowContext context{ports_.catalogs->catalog(), ports_.sha256, ports_.now(),
-                                   [this] { return ports_.store->next_attempt_id(); }};
-  std::vector<fleet::OfferChange> changes;
+  fleet::SlotBudget slots([this](std::int64_t rollout_id, const fleet::PushRate& rate) {
+    return ports_.store->free_slots(rollout_id, rate);
+  });
+  const fleet::FlowContext context{ports_.catalogs->catalog(),
+                                   {ports_.sha256, ports_.now(), ports_.local_clock},
+                                   [this] { return ports_.store->next_attempt_id(); },
+                                   &slots};
+  fleet::BatchChanges changes;
   std::vector<fleet::Device> changed;
+  std::string before = after;
   for (const auto& device : *devices) {
     fleet::DeviceWork work;
     work.device = device;
-    const auto settled =
-        fleet::settle_offer(work, fleet::decide(device, *context.catalog, ports_.sha256), context);
+    const auto settled = fleet::settle_offer(work, context);
+    const auto* none = settled ? std::get_if<fleet::NoUpdate>(&*settled) : nullptr;
+    if (none != nullptr && none->reason == fleet::Reason::waits_its_turn)
+      wait_at(none->rollout->id, model, before);
+    before = device.id;
     if (!settled || !work.offer_changed) continue;
-    changes.push_back({device.id, *work.device.offer, context.now});
+    fleet::add_changes(work, context.now(), changes);
     changed.push_back(std::move(work.device));
   }
   if (const auto saved = ports_.store->save_page(changes); !saved) {
@@ -148,7 +197,7 @@ bool PushLoop::push_page(const std::string& model, std::string& after) {
   if (!changed.empty()) spdlog::debug("push: {} offers of {} changed", changed.size(), model);
   pace(changed.size());
   const bool is_last = devices->size() < static_cast<std::size_t>(kPageMax);
-  after = is_last ? std::string("\x7f") : devices->back().id;
+  after = is_last ? std::string(kEnd) : devices->back().id;
   return !is_last;
 }
 

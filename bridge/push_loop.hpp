@@ -3,6 +3,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -27,6 +28,7 @@ class PushLoop {
     std::unique_ptr<fleet::ReconcileStore> reconcile;
     const fleet::CatalogSource* catalogs = nullptr;
     fleet::Sha256 sha256 = nullptr;
+    fleet::LocalClock local_clock = nullptr;
     OfferPublisher* publisher = nullptr;
     MqttLink* link = nullptr;
     /// Makes the catalog at least as new as the requests just read; false: try again later.
@@ -49,15 +51,25 @@ class PushLoop {
   /// The broker is (again) there, or this process became the leader: compare its retained offers with the
   /// truth. Thread safe.
   void reconcile();
+  /// A device asked and its rollout's rate let it wait: it is reached when others have finished. Thread safe.
+  void turned_away(std::int64_t rollout_id, const fleet::Device& device);
   /// A retained offer as the broker delivers it, and the sign that all of them have been delivered. On the
   /// library's receive thread; neither blocks.
   void saw_retained(const std::string& device_id, std::int64_t attempt_id);
   void saw_all_retained();
 
  private:
+  // Where pushing a rollout with a rate goes on: no device after `after` has been reached.
+  struct Waiting {
+    std::string model;
+    std::string after;
+  };
+
   void run();
   void push_model(const fleet::PushRequest& request);
   bool push_page(const std::string& model, std::string& after);
+  void go_on_where_rates_stopped();
+  void wait_at(std::int64_t rollout_id, const std::string& model, const std::string& after);
   void publish_due();
   bool read_retained();
   void compare_with_truth();
@@ -69,6 +81,7 @@ class PushLoop {
   bool woken_ = false;
   bool reconcile_due_ = false;
   bool all_seen_ = false;
+  std::map<std::int64_t, Waiting> waiting_;  // by rollout
   std::vector<fleet::RetainedOffer> seen_;
   std::atomic<bool> stopping_{false};
   std::thread thread_;

@@ -8,13 +8,20 @@
 #include "bridge/file_blobs.hpp"
 #include "bridge/fresh_stores.hpp"
 #include "bridge/inbox.hpp"
+#include "bridge/leadership.hpp"
+#include "bridge/rollout_loop.hpp"
 #include "bridge/sha256.hpp"
+#include "bridge/zone_clock.hpp"
 #include "http/server.hpp"
 #include "sql/admin_store.hpp"
 #include "sql/catalog_store.hpp"
 #include "sql/connection_pool.hpp"
+#include "sql/device_store.hpp"
+#include "sql/event_store.hpp"
 #include "sql/monitor_store.hpp"
 #include "sql/push_store.hpp"
+#include "sql/rollout_control.hpp"
+#include "sql/rollout_store.hpp"
 #include "sql/update_store.hpp"
 
 namespace ota::bridge {
@@ -40,15 +47,26 @@ class Service::Impl {
         releases_(pool_),
         rollouts_(pool_),
         reader_(pool_),
+        devices_(pool_),
+        events_(pool_),
         catalogs_(std::make_unique<sql::PgCatalogStore>(), std::make_unique<sql::PgChangeListener>(),
                   [this] {
                     if (broker_) broker_->catalog_changed();
+                    rollout_loop_.wake();
                   }),
         fresh_releases_(releases_, catalogs_),
         fresh_rollouts_(rollouts_, catalogs_),
-        blobs_(config.storage_path, config.upload_bytes_max),
+        fresh_events_(events_, catalogs_),
+        blobs_(config.storage_path, config.upload_bytes_max,
+               [this](const std::string& file_path) { return releases_.is_file_used(file_path); }),
         inbox_(inbox_ports(config)),
+        leadership_(std::make_unique<sql::PgLeaderLock>(),
+                    [this](bool leads) {
+                      if (broker_) broker_->leadership_changed(leads);
+                      if (leads) rollout_loop_.wake();
+                    }),
         broker_(make_broker(config)),
+        rollout_loop_(loop_ports(config)),
         server_(server_options(config), server_ports()) {}
 
   fleet::Expected<int> open() { return server_.start(); }
@@ -57,11 +75,15 @@ class Service::Impl {
     catalogs_.start();
     inbox_.start();
     if (broker_) broker_->start();
+    rollout_loop_.start();
+    leadership_.start();
   }
 
   void stop() {
     server_.stop();
+    rollout_loop_.stop();
     if (broker_) broker_->stop_leading();
+    leadership_.stop();
     inbox_.stop();
     if (broker_) broker_->stop();
     catalogs_.stop();
@@ -74,11 +96,16 @@ class Service::Impl {
       ports.stores.push_back(std::make_unique<sql::PgUpdateStore>());
     ports.catalogs = &catalogs_;
     ports.sha256 = &sha256;
+    ports.local_clock = &local_clock;
+    ports.turned_away = [this](std::int64_t rollout_id, const fleet::Device& device) {
+      if (broker_) broker_->turned_away(rollout_id, device);
+    };
     ports.offer_changed = [this](const fleet::Device& device) {
       if (broker_) broker_->publish_offer(device);
     };
     ports.events_written = [this] {
       if (broker_) broker_->events_written();
+      rollout_loop_.wake();
     };
     return ports;
   }
@@ -94,10 +121,30 @@ class Service::Impl {
     ports.push = std::make_unique<sql::PgPushStore>();
     ports.reconcile = std::make_unique<sql::PgReconcileStore>();
     ports.monitor = std::make_unique<sql::PgMonitorStore>();
-    ports.leader = std::make_unique<sql::PgLeaderLock>();
+    ports.leads = [this] { return leadership_.leads(); };
     ports.now = &now;
     ports.sha256 = &sha256;
+    ports.local_clock = &local_clock;
     return std::make_unique<BrokerSide>(config, *topics::Names::make(config.mqtt_root), std::move(ports));
+  }
+
+  RolloutLoop::Ports loop_ports(const Config& config) {
+    RolloutLoop::Ports ports;
+    ports.control = std::make_unique<sql::PgRolloutControl>();
+    ports.devices = &devices_;
+    ports.inbox = &inbox_;
+    ports.catalogs = &catalogs_;
+    ports.sha256 = &sha256;
+    ports.local_clock = &local_clock;
+    ports.leads = [this] { return leadership_.leads(); };
+    ports.now = &now;
+    ports.refresh_catalog = [this] { catalogs_.refresh(); };
+    ports.sweep_images = [this] {
+      if (const auto swept = blobs_.sweep_orphans(); !swept)
+        spdlog::warn("storage: {}", swept.error().message);
+    };
+    ports.events_keep_days = config.events_keep_days;
+    return ports;
   }
 
   http::ServerOptions server_options(const Config& config) {
@@ -120,7 +167,15 @@ class Service::Impl {
             reader_,
             blobs_,
             [this] { return http::HealthDetails{broker_ && broker_->is_connected()}; },
-            [this] { return refusal_lines(); }};
+            [this] { return refusal_lines(); },
+            devices_,
+            fresh_events_,
+            &sha256,
+            &local_clock,
+            &now,
+            [this](const std::string& device_id) {
+              if (broker_) broker_->forget_device(device_id);
+            }};
   }
 
   std::string refusal_lines() const {
@@ -135,13 +190,18 @@ class Service::Impl {
   sql::PgReleaseStore releases_;
   sql::PgRolloutStore rollouts_;
   sql::PgFleetReader reader_;
+  sql::PgDeviceStore devices_;
+  sql::PgEventStore events_;
   Refusals refusals_;
   CatalogCache catalogs_;
   FreshReleases fresh_releases_;
   FreshRollouts fresh_rollouts_;
+  FreshEvents fresh_events_;
   FileBlobs blobs_;
   Inbox inbox_;
+  Leadership leadership_;
   std::unique_ptr<BrokerSide> broker_;
+  RolloutLoop rollout_loop_;
   http::Server server_;
 };
 

@@ -10,6 +10,9 @@ namespace {
 constexpr std::array<std::string_view, 7> kNames = {"pending", "downloading", "downloaded", "installing",
                                                     "success", "failed",      "rolled_back"};
 
+constexpr std::array<std::string_view, 5> kFailureNames = {"failed", "timed_out", "rolled_back",
+                                                           "offline_after_install", "withdrawn"};
+
 constexpr auto M = Step::move;
 constexpr auto U = Step::update;
 constexpr auto X = Step::ignore;
@@ -37,6 +40,17 @@ std::optional<Status> parse_status(std::string_view text) {
 
 std::string_view to_string(Status status) {
   return kNames[static_cast<std::size_t>(status)];
+}
+
+std::optional<FailureKind> parse_failure_kind(std::string_view text) {
+  for (std::size_t i = 0; i < kFailureNames.size(); ++i) {
+    if (kFailureNames[i] == text) return static_cast<FailureKind>(i);
+  }
+  return std::nullopt;
+}
+
+std::string_view to_string(FailureKind kind) {
+  return kFailureNames[static_cast<std::size_t>(kind)];
 }
 
 Step on_report(Status current, Status reported) {

@@ -19,6 +19,15 @@ enum class Status { pending, downloading, downloaded, installing, success, faile
   return status >= Status::success;
 }
 
+/// How an attempt went wrong. `timed_out`: silent beyond its deadline. `offline_after_install`: it installed
+/// and never said hello with the new version; counts as timed out too. `withdrawn`: ended by an admin,
+/// nobody's fault.
+enum class FailureKind { failed, timed_out, rolled_back, offline_after_install, withdrawn };
+/// Those that an abort criterion may name and a retry may follow: all but `withdrawn`.
+inline constexpr int kCountedFailureKinds = 4;
+[[nodiscard]] std::optional<FailureKind> parse_failure_kind(std::string_view text);
+[[nodiscard]] std::string_view to_string(FailureKind kind);
+
 /// One device's try at one version: a row of device_update_status.
 struct Attempt {
   std::int64_t id = 0;          ///< the public attempt_id
@@ -29,6 +38,8 @@ struct Attempt {
   std::string error;
   std::string boot_id;  ///< the device's boot when it began installing; empty when it does not send one
   Time changed_at{};    ///< when it entered `status`
+  std::optional<Time> due_at;          ///< when it times out; nullopt once final
+  std::optional<FailureKind> failure;  ///< set while status is failed or rolled_back
 };
 
 /// What a message does to an attempt. The table is in attempts.cpp.

@@ -19,8 +19,8 @@ bool release_before(const Release* a, const Release* b) {
 
 }  // namespace
 
-Catalog::Catalog(std::vector<Release> releases, std::vector<Rollout> rollouts)
-    : releases_(std::make_shared<const std::vector<Release>>(std::move(releases))) {
+Catalog::Catalog(std::vector<Release> releases, std::vector<Rollout> rollouts, bool frozen)
+    : releases_(std::make_shared<const std::vector<Release>>(std::move(releases))), frozen_(frozen) {
   std::sort(rollouts.begin(), rollouts.end(), [](const Rollout& a, const Rollout& b) { return a.id > b.id; });
   rollouts_ = std::make_shared<const std::vector<Rollout>>(std::move(rollouts));
 
@@ -33,10 +33,22 @@ Catalog::Catalog(std::vector<Release> releases, std::vector<Rollout> rollouts)
     std::sort(entry.releases.begin(), entry.releases.end(), release_before);
   for (const auto& rollout : *rollouts_) {
     rollout_by_id_.emplace(rollout.id, &rollout);
+    if (rollout.state == RolloutState::scheduled) continue;
     const auto* release = find_release(rollout.model, rollout.version);
     if (release != nullptr && !release->withdrawn)
       models_[rollout.model].candidates.push_back({&rollout, release});
   }
+}
+
+Catalog Catalog::with(Rollout rollout) const {
+  auto more = rollouts();
+  more.push_back(std::move(rollout));
+  return {releases_ ? *releases_ : std::vector<Release>{}, std::move(more), frozen_};
+}
+
+const std::vector<Rollout>& Catalog::rollouts() const {
+  static const std::vector<Rollout> kNone;
+  return rollouts_ ? *rollouts_ : kNone;
 }
 
 const std::vector<Catalog::Candidate>& Catalog::candidates(std::string_view model) const {

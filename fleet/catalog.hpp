@@ -10,6 +10,8 @@
 #include <vector>
 
 #include "fleet/json_value.hpp"
+#include "fleet/rollout_policy.hpp"
+#include "fleet/rollout_states.hpp"
 #include "fleet/time.hpp"
 
 namespace ota::fleet {
@@ -25,6 +27,7 @@ struct Release {
   std::string notes;
   Time created_at{};
   bool withdrawn = false;
+  bool aborted = false;  ///< its newest rollout was aborted or rolled back: no step on anyone's way
 };
 
 enum class TargetType { all, canary, specific, group };
@@ -42,9 +45,6 @@ struct Target {
   std::optional<JsonValue> metadata;  ///< must be contained in the device's metadata
 };
 
-/// `ended` rollouts are not part of a catalog; a paused one still decides for its devices.
-enum class RolloutState { running, paused };
-
 struct Rollout {
   std::int64_t id = 0;
   std::string name;
@@ -53,6 +53,13 @@ struct Rollout {
   RolloutState state = RolloutState::running;
   Target target;
   bool allow_downgrade = false;
+  RolloutPolicy policy;
+  int stage = 0;  ///< index into policy.stages
+  Time stage_entered_at{};
+  std::optional<Time> acknowledged_at;  ///< abort criteria look at what ended after it
+  /// The rollout whose devices this one takes back to the version they came from (then the target does not
+  /// apply); 0: none.
+  std::int64_t rolls_back = 0;
 };
 
 /// SHA-256 of a text, big endian as usual. A port, so that the domain stays free of libraries.
@@ -64,15 +71,23 @@ class Catalog {
  public:
   Catalog() = default;
   /// `rollouts` may come in any order and may name releases that do not exist; those are passed over
-  /// (contract section 2: "with an existing, not withdrawn release").
-  Catalog(std::vector<Release> releases, std::vector<Rollout> rollouts);
+  /// (contract section 2: "with an existing, not withdrawn release"). Ended ones are for the caller to leave
+  /// out.
+  Catalog(std::vector<Release> releases, std::vector<Rollout> rollouts, bool frozen = false);
+
+  /// The same releases with one more rollout, as a trial.
+  [[nodiscard]] Catalog with(Rollout rollout) const;
 
   struct Candidate {
     const Rollout* rollout = nullptr;
     const Release* release = nullptr;
   };
 
-  /// The model's rollouts, newest (highest id) first.
+  /// Whether an admin has stopped everything: nothing new is offered to anyone.
+  [[nodiscard]] bool is_frozen() const { return frozen_; }
+  /// All of them, scheduled ones too; never null.
+  [[nodiscard]] const std::vector<Rollout>& rollouts() const;
+  /// The model's rollouts that have started, newest (highest id) first.
   [[nodiscard]] const std::vector<Candidate>& candidates(std::string_view model) const;
   /// The model's releases that are not withdrawn, in ascending order of version.
   [[nodiscard]] const std::vector<const Release*>& releases_of(std::string_view model) const;
@@ -98,6 +113,7 @@ class Catalog {
   std::map<std::string, int, std::less<>> models_per_version_;
   std::map<std::int64_t, const Release*> release_by_id_;
   std::map<std::int64_t, const Rollout*> rollout_by_id_;
+  bool frozen_ = false;
 };
 
 /// Whether `left` comes before `right`: precedence where both are semantic, else upload time where both are

@@ -1,9 +1,10 @@
 #include "fleet/decide.hpp"
 
 #include <algorithm>
+#include <array>
 #include <vector>
 
-#include "fleet/targeting.hpp"
+#include "fleet/iso_time.hpp"
 #include "fleet/version.hpp"
 
 namespace ota::fleet {
@@ -35,7 +36,7 @@ const Release* next_step(const VersionPoint& running, const Release& target, con
     const VersionPoint point{release.version, &release};
     const bool between = comes_before(running, point).value_or(false) &&
                          comes_before(point, {target.version, &target}).value_or(false);
-    if (!between || is_prerelease(release)) continue;
+    if (!between || release.aborted || is_prerelease(release)) continue;
     const bool leads = std::any_of(leading.begin(), leading.end(), [&](const Release* next) {
       return can_install(point, *next, catalog).value_or(false);
     });
@@ -50,11 +51,36 @@ NoUpdate no_update(Reason reason, const Rollout* rollout, std::string text) {
   return {reason, rollout, std::move(text)};
 }
 
-Decision decide_in(const Catalog::Candidate& candidate, const Device& device, const Catalog& catalog) {
+// What keeps a device that `rollout` should update from being updated now.
+std::optional<NoUpdate> find_block(const Rollout& rollout, const Device& device, const Catalog& catalog,
+                                   const Circumstances& circumstances) {
+  const std::string name = "rollout '" + rollout.name + "' ";
+  if (catalog.is_frozen())
+    return no_update(Reason::frozen, &rollout, "updates are frozen for the whole fleet");
+  if (device.hold) return no_update(Reason::on_hold, &rollout, "this device is on hold");
+  if (rollout.state == RolloutState::paused) return no_update(Reason::paused, &rollout, name + "is paused");
+  if (device.offer && device.offer->rollout_id == rollout.id) {
+    const auto& offer = *device.offer;
+    const auto kind = static_cast<std::size_t>(offer.last_failure.value_or(FailureKind::failed));
+    if (kind < rollout.policy.retries.size() && offer.failed_attempts > rollout.policy.retries[kind]) {
+      return no_update(Reason::held, &rollout,
+                       "held: " + std::to_string(offer.failed_attempts) + " failed attempts in " + name);
+    }
+    if (offer.retry_at && circumstances.now < *offer.retry_at) {
+      return no_update(Reason::retry_later, &rollout, "failed; tries again at " + to_iso(*offer.retry_at));
+    }
+  }
+  if (!is_open(rollout.policy.windows, circumstances.now, circumstances.local_clock)) {
+    return no_update(Reason::outside_window, &rollout, name + "is outside its maintenance windows");
+  }
+  return std::nullopt;
+}
+
+Decision decide_in(const Catalog::Candidate& candidate, const Device& device, const Catalog& catalog,
+                   const Circumstances& circumstances) {
   const auto& [rollout, release] = candidate;
   const VersionPoint running{device.version, catalog.find_release(device.model, device.version)};
   const VersionPoint target{release->version, release};
-  const std::string name = "rollout '" + rollout->name + "' ";
 
   if (compare_versions(running.version, target.version) == Order::same) {
     return no_update(Reason::already_current, rollout, "already on " + release->version);
@@ -64,13 +90,7 @@ Decision decide_in(const Catalog::Candidate& candidate, const Device& device, co
         Reason::newer_than_rollout, rollout,
         device.version + " is newer than " + release->version + " and the rollout allows no downgrade");
   }
-  if (rollout->state == RolloutState::paused) return no_update(Reason::paused, rollout, name + "is paused");
-  const bool same_rollout = device.offer && device.offer->rollout_id == rollout->id;
-  if (same_rollout && device.offer->failed_attempts >= kFailedAttemptsMax) {
-    return no_update(
-        Reason::held, rollout,
-        "held: " + std::to_string(device.offer->failed_attempts) + " failed attempts in " + name);
-  }
+  if (auto block = find_block(*rollout, device, catalog, circumstances)) return std::move(*block);
 
   const auto direct = can_install(running, *release, catalog);
   if (!direct) {
@@ -86,12 +106,38 @@ Decision decide_in(const Catalog::Candidate& candidate, const Device& device, co
 
 }  // namespace
 
-Decision decide(const Device& device, const Catalog& catalog, Sha256 sha256) {
+std::string_view to_string(Reason reason) {
+  constexpr std::array<std::string_view, 13> kNames = {
+      "no_rollout",    "not_targeted",   "already_current", "newer_than_rollout",
+      "frozen",        "on_hold",        "paused",          "retry_later",
+      "held",          "outside_window", "waits_its_turn",  "no_way_to_version",
+      "cannot_compare"};
+  return kNames[static_cast<std::size_t>(reason)];
+}
+
+bool is_due(const Device& device, const Rollout& rollout, const Decision& decision) {
+  const auto* update = std::get_if<Update>(&decision);
+  const auto* none = std::get_if<NoUpdate>(&decision);
+  const auto* decided = update != nullptr ? update->rollout : none->rollout;
+  if (decided == nullptr || decided->id != rollout.id) return false;
+  const bool has_begun = device.offer && device.offer->rollout_id == rollout.id &&
+                         (device.offer->taken || device.offer->failed_attempts > 0);
+  return !has_begun && (update != nullptr || is_passing(none->reason));
+}
+
+bool can_reach(const std::string& running, const Release& target, const Catalog& catalog) {
+  const VersionPoint from{running, catalog.find_release(target.model, running)};
+  const auto direct = can_install(from, target, catalog);
+  return direct && (*direct || next_step(from, target, catalog) != nullptr);
+}
+
+Decision decide(const Device& device, const Catalog& catalog, const Circumstances& circumstances,
+                std::vector<Considered>* considered) {
   const auto& candidates = catalog.candidates(device.model);
   for (const auto& candidate : candidates) {
-    if (membership_of(device, candidate.rollout->target, sha256) == Membership::in) {
-      return decide_in(candidate, device, catalog);
-    }
+    const auto membership = membership_of(device, *candidate.rollout, circumstances.sha256);
+    if (considered != nullptr) considered->push_back({candidate.rollout, membership});
+    if (membership == Membership::in) return decide_in(candidate, device, catalog, circumstances);
   }
   if (candidates.empty()) return no_update(Reason::no_rollout, nullptr, "no active rollout for this model");
   return no_update(Reason::not_targeted, nullptr, "not included in any active rollout");

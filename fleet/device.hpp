@@ -18,11 +18,15 @@ struct Offer {
   std::int64_t release_id = 0;
   std::string version;  ///< the release's
   std::string from_version;
-  bool open = true;                  ///< false once taken to its end, withdrawn or superseded by "no update"
-  bool taken = false;                ///< its first status is committed: nothing is retained for it any more
-  int failed_attempts = 0;           ///< how often this device failed in this rollout
-  std::int64_t wanted_revision = 0;  ///< rises with each change of what should be retained
-  std::int64_t published_revision = 0;  ///< the last one the broker acknowledged
+  bool open = true;            ///< false once taken to its end, withdrawn or superseded by "no update"
+  bool taken = false;          ///< its first status is committed: nothing is retained for it any more
+  std::string origin_version;  ///< what it ran when this rollout first reached it
+  Time offered_at{};
+  int failed_attempts = 0;                  ///< how often this device failed in this rollout
+  std::optional<FailureKind> last_failure;  ///< of the last of them
+  std::optional<Time> retry_at;             ///< nothing is offered again before; the device is then looked at
+  std::int64_t wanted_revision = 0;         ///< rises with each change of what should be retained
+  std::int64_t published_revision = 0;      ///< the last one the broker acknowledged
 
   /// Whether a retained offer should stand on the broker (given the device has been seen there).
   [[nodiscard]] bool is_standing() const { return open && !taken; }
@@ -36,8 +40,10 @@ struct Device {
   std::string version;  ///< current_firmware_version; empty until known
   std::string mac;      ///< as stored; empty when none
   std::string boot_id;
-  bool on_mqtt = false;  ///< has been seen on MQTT, so offers are pushed to it
-  JsonValue metadata;    ///< admins' groups and keys; `reported` holds what the device says of itself
+  bool on_mqtt = false;        ///< has been seen on MQTT, so offers are pushed to it
+  std::string pinned_version;  ///< set: only rollouts of that version reach it
+  bool hold = false;           ///< an admin lets nothing be offered to it
+  JsonValue metadata;          ///< admins' groups and keys; `reported` holds what the device says of itself
   std::optional<Offer> offer;
   std::optional<Attempt> attempt;  ///< the offer's attempt, once reported
 

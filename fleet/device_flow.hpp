@@ -10,15 +10,18 @@
 #include "fleet/device.hpp"
 #include "fleet/messages.hpp"
 #include "fleet/ports/update_store.hpp"
+#include "fleet/slots.hpp"
 
 namespace ota::fleet {
 
-/// What the flows of one batch share. `next_attempt_id` and the finders reach the batch's transaction.
+/// What the flows of one batch share. `next_attempt_id` and `slots` reach the batch's transaction.
 struct FlowContext {
   std::shared_ptr<const Catalog> catalog;
-  Sha256 sha256 = nullptr;
-  Time now{};
+  Circumstances circumstances;
   std::function<Expected<std::int64_t>()> next_attempt_id;
+  SlotBudget* slots = nullptr;
+
+  [[nodiscard]] Time now() const { return circumstances.now; }
 };
 
 /// A device in a batch together with what the batch has changed of it so far.
@@ -33,6 +36,9 @@ struct DeviceWork {
   void keep(const Attempt& attempt);
 };
 
+/// Adds what `work` has changed to a transaction's changes.
+void add_changes(const DeviceWork& work, Time now, BatchChanges& changes);
+
 /// A check: the hello completes or rolls back the attempt, then the decision makes, keeps or closes the
 /// offer.
 [[nodiscard]] Expected<Answer> on_check(DeviceWork& work, const Check& check, const FlowContext& context);
@@ -46,10 +52,16 @@ struct ReportTarget {
 [[nodiscard]] Expected<Answer> on_report(DeviceWork& work, const Report& report, const ReportTarget& target,
                                          const FlowContext& context);
 
-/// Brings the offer in line with `decision` without a message of the device (a push). Attempts under way are
-/// left alone.
-[[nodiscard]] Expected<void> settle_offer(DeviceWork& work, const Decision& decision,
-                                          const FlowContext& context);
+/// The attempt's time is up: fails it when it still is (a report may have come meanwhile).
+[[nodiscard]] Expected<Answer> on_expire(DeviceWork& work, const ReportTarget& target,
+                                         const FlowContext& context);
+
+/// Decides anew without a word of the device, because something around it has changed: makes, keeps or closes
+/// the offer of a device seen on MQTT. Answers what was decided. Attempts under way are left alone, unless
+/// their release was withdrawn and they have not begun to install.
+[[nodiscard]] Expected<Decision> settle_offer(DeviceWork& work, const FlowContext& context);
+/// The same as the answer to a Settle message.
+[[nodiscard]] Expected<Answer> on_settle(DeviceWork& work, const FlowContext& context);
 
 /// The answer that tells `work`'s open offer to its device; nullopt when none is open or its release is gone.
 [[nodiscard]] std::optional<OfferAnswer> offer_answer(const Device& device,

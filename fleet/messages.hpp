@@ -38,14 +38,23 @@ struct Presence {
   bool online = false;
 };
 
-enum class Channel { rest, mqtt };
+/// Our own word, not the device's: the attempt's time is up.
+struct Expire {
+  std::int64_t attempt_id = 0;
+};
 
-/// One validated message of one device, from either world, on its way through the inbox.
+/// Our own word: something around the device has changed, decide anew.
+struct Settle {};
+
+/// `internal`: the service itself; such a message is no sign of life of the device.
+enum class Channel { rest, mqtt, internal };
+
+/// One validated message of one device, from either world or our own, on its way through the inbox.
 struct Message {
   std::string device_id;
   Channel channel = Channel::rest;
   Time received_at{};
-  std::variant<Check, Report, Presence> body;
+  std::variant<Check, Report, Presence, Expire, Settle> body;
 };
 
 /// The offer a device is to act on. `release` and `catalog` keep each other alive.
@@ -57,12 +66,14 @@ struct OfferAnswer {
   std::int64_t rollout_id = 0;
   std::int64_t revision = 0;  ///< offers.wanted_revision this answer stands for
   bool retain = false;        ///< false once the attempt is under way: the answer is then only for the asker
+  int start_within_seconds = 0;  ///< the device waits a random part of it before it begins
 };
 
 struct NoUpdateAnswer {
   std::string current_version;
   std::optional<std::string> latest_version;
   std::string reason;
+  std::int64_t waits_for_rollout = 0;  ///< whose rate lets it wait; 0: none
 };
 
 /// A report was committed, or refused for good with a reason.

@@ -4,6 +4,8 @@
 #include <array>
 #include <string>
 
+#include "fleet/version.hpp"
+
 namespace ota::fleet {
 namespace {
 
@@ -29,13 +31,15 @@ int bucket_of(std::string_view device_id, std::string_view salt, Sha256 sha256) 
 }
 
 std::string_view to_string(Membership membership) {
-  constexpr std::array<std::string_view, 6> kTexts = {
+  constexpr std::array<std::string_view, 8> kTexts = {
       "included",
       "excluded by exclude_device_ids",
       "metadata does not match",
       "bucket is not below the percentage",
       "not listed in device_ids or mac_addresses",
       "in none of the groups",
+      "nothing to take back",
+      "pinned to another version",
   };
   return kTexts[static_cast<std::size_t>(membership)];
 }
@@ -52,6 +56,18 @@ Membership membership_of(const Device& device, const Target& target, Sha256 sha2
   if (target.percentage >= 100) return Membership::in;
   return bucket_of(device.id, target.salt, sha256) < target.percentage ? Membership::in
                                                                        : Membership::bucket_above;
+}
+
+Membership membership_of(const Device& device, const Rollout& rollout, Sha256 sha256) {
+  const bool pinned_elsewhere = !device.pinned_version.empty() &&
+                                compare_versions(device.pinned_version, rollout.version) != Order::same;
+  if (pinned_elsewhere) return Membership::pinned_elsewhere;
+  if (rollout.rolls_back == 0) return membership_of(device, rollout.target, sha256);
+  if (!device.offer) return Membership::not_to_take_back;
+  const auto& offer = *device.offer;
+  const bool took_it =
+      offer.rollout_id == rollout.rolls_back && offer.taken && offer.origin_version == rollout.version;
+  return took_it || offer.rollout_id == rollout.id ? Membership::in : Membership::not_to_take_back;
 }
 
 }  // namespace ota::fleet

@@ -3,8 +3,11 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "fleet/messages.hpp"
+#include "fleet/survey.hpp"
 #include "http/exchange.hpp"
 #include "http/release_index.hpp"
 #include "http/server.hpp"
@@ -22,14 +25,37 @@ class Api {
   Response report(Request& request);
   Response download(Request& request);
 
-  // Admins (admin_routes.cpp, rollout_routes.cpp, upload.cpp).
+  // Admins: releases and lists (admin_routes.cpp, upload.cpp).
   Response upload(Request& request);
   Response list_releases(Request& request);
-  Response create_rollout(Request& request);
-  Response patch_rollout(Request& request);
-  Response deactivate_rollout(Request& request);
+  Response withdraw_release(Request& request);
+  Response delete_release(Request& request);
   Response list_devices(Request& request);
   Response list_updates(Request& request);
+  Response list_events(Request& request);
+  Response freeze(Request& request);
+  Response unfreeze(Request& request);
+
+  // Admins: rollouts (rollout_routes.cpp, rollout_orders.cpp, simulate.cpp).
+  Response create_rollout(Request& request);
+  Response simulate_rollout(Request& request);
+  Response list_rollouts(Request& request);
+  Response show_rollout(Request& request);
+  Response patch_rollout(Request& request);
+  Response pause_rollout(Request& request);
+  Response resume_rollout(Request& request);
+  Response abort_rollout(Request& request);
+  Response roll_back_rollout(Request& request);
+  Response deactivate_rollout(Request& request);
+  Response retry_rollout(Request& request);
+
+  // Admins: single devices and groups (device_admin_routes.cpp).
+  Response show_device(Request& request);
+  Response explain_device(Request& request);
+  Response patch_device(Request& request);
+  Response delete_device(Request& request);
+  Response offer_to_device(Request& request);
+  Response change_group(Request& request);
 
   // Monitors (monitor_routes.cpp).
   Response health(Request& request);
@@ -42,6 +68,23 @@ class Api {
   using Encode = std::function<Response(const fleet::Answer& answer)>;
   /// Hands a device's message in; it is answered after its commit.
   Response submit(Request& request, fleet::Message message, Encode encode);
+  struct ReleaseName {
+    std::string version;
+    std::string model;
+  };
+  [[nodiscard]] fleet::Expected<ReleaseName> find_release(const Request& request) const;
+  /// Has the devices decided anew; nobody waits for it.
+  void settle(const std::vector<std::string>& device_ids);
+  Response order(Request& request, fleet::RolloutCommand command, std::string_view message);
+  Response set_frozen(Request& request, bool frozen);
+  /// What an admin should know before starting `rollout`; `invalid` when no device could ever get there.
+  [[nodiscard]] fleet::Expected<std::vector<std::string>> warnings_of(const fleet::NewRollout& rollout) const;
+  [[nodiscard]] fleet::Expected<void> test_zones(const fleet::RolloutPolicy& policy) const;
+  [[nodiscard]] fleet::Expected<fleet::Survey> survey_of(const fleet::NewRollout& rollout,
+                                                         bool until_included) const;
+  [[nodiscard]] fleet::Circumstances circumstances() const {
+    return {ports_.sha256, ports_.now(), ports_.local_clock};
+  }
 
   const ServerOptions options_;
   const Ports ports_;

@@ -202,15 +202,16 @@ std::optional<Response> Dialogue::refuse_body(const httplib::Request& request) c
   const auto kind = serving->match.route->body;
   if (!framing.problem.empty()) return error_reply(400, framing.problem);
   if (kind == BodyKind::none) return std::nullopt;
-  const auto bytes_max = kind == BodyKind::json ? std::uint64_t{fleet::kJsonBytesMax}
-                                                : static_cast<std::uint64_t>(options_.upload_bytes_max) +
-                                                      kMultipartOverheadBytes;
+  const bool is_json = kind != BodyKind::multipart;
+  const auto bytes_max =
+      is_json ? std::uint64_t{fleet::kJsonBytesMax}
+              : static_cast<std::uint64_t>(options_.upload_bytes_max) + kMultipartOverheadBytes;
   if (framing.length_bytes > bytes_max) {
     return error_reply(413, "the body is larger than " + std::to_string(bytes_max) + " bytes");
   }
-  if (kind != BodyKind::json) return std::nullopt;
+  if (!is_json) return std::nullopt;
   if (request.is_multipart_form_data()) return error_reply(415, "send the body as JSON");
-  if (!framing.has_body) return error_reply(400, "the body is missing; send JSON");
+  if (!framing.has_body && kind == BodyKind::json) return error_reply(400, "the body is missing; send JSON");
   return std::nullopt;
 }
 
@@ -221,7 +222,8 @@ void Dialogue::answer(const httplib::Request& from, const httplib::ContentReader
   request.set_later([this, &from] { return open_ticket(from); });
   request.captured = serving->match.captured;
   const auto& route = *serving->match.route;
-  if (route.body == BodyKind::json) {
+  const bool reads_json = route.body == BodyKind::json || route.body == BodyKind::optional_json;
+  if (reads_json && serving->framing.has_body) {
     if (const auto read = request.read_body(fleet::kJsonBytesMax); !read) {
       reply(error_reply(read.error()), to);
       return;

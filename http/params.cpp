@@ -1,5 +1,7 @@
 #include "http/params.hpp"
 
+#include <limits>
+
 #include <algorithm>
 #include <charconv>
 
@@ -85,6 +87,14 @@ Expected<int> limit_param(const Params& params, int fallback, int most) {
     if (const auto limit = parse_whole(text, 1, most)) return static_cast<int>(*limit);
     return fleet::fail(ErrorKind::invalid, "limit must be a whole number from 1 to " + std::to_string(most));
   });
+}
+
+fleet::Expected<std::int64_t> cursor_param(const Params& params) {
+  const auto text = optional_param(params, "cursor");
+  if (!text) return tl::unexpected(text.error());
+  if (text->empty()) return 0;
+  if (const auto id = parse_whole(*text, 1, std::numeric_limits<std::int64_t>::max())) return *id;
+  return fleet::fail(fleet::ErrorKind::invalid, "cursor must be the next_cursor of the page before");
 }
 
 std::optional<std::int64_t> parse_whole(std::string_view text, std::int64_t least, std::int64_t most) {

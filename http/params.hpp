@@ -27,6 +27,9 @@ namespace ota::http {
 [[nodiscard]] fleet::Expected<bool> flag_param(const Params& params, const char* name);
 [[nodiscard]] fleet::Expected<int> limit_param(const Params& params, int fallback, int most);
 
+/// The `cursor` of a list's next page, as the page before answered it; absent is 0.
+[[nodiscard]] fleet::Expected<std::int64_t> cursor_param(const Params& params);
+
 /// A whole decimal number from `least` to `most`, nothing around it; nullopt otherwise. Never wraps.
 [[nodiscard]] std::optional<std::int64_t> parse_whole(std::string_view text, std::int64_t least,
                                                       std::int64_t most);

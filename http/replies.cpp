@@ -73,6 +73,8 @@ std::string_view reason_phrase(int status) {
   switch (status) {
     case 200:
       return "OK";
+    case 201:
+      return "Created";
     case 400:
       return "Bad Request";
     case 409:
@@ -128,7 +130,10 @@ std::string check_json(const fleet::OfferAnswer& offer, bool with_attempt) {
         {"checksum_sha256", release.sha256},
         {"release_notes", std::string(notes)},
     };
-    if (with_attempt) json["attempt_id"] = offer.attempt_id;
+    if (with_attempt) {
+      json["attempt_id"] = offer.attempt_id;
+      if (offer.start_within_seconds > 0) json["start_within_seconds"] = offer.start_within_seconds;
+    }
     std::string text = dump(json);
     if (text.size() <= kCheckBytesMax || notes.empty()) return text;
     // Escapes made the notes longer than their 256 bytes: halve them until the answer fits.
@@ -153,10 +158,6 @@ std::string uploaded_json(const fleet::NewRelease& release) {
                {"version", release.version},
                {"file_size", release.size_bytes},
                {"checksum_sha256", release.sha256}});
-}
-
-std::string rollout_created_json(std::int64_t id) {
-  return dump({{"status", "ok"}, {"message", "Rollout created successfully"}, {"id", id}});
 }
 
 std::string releases_json(const std::vector<fleet::ReleaseRow>& rows) {

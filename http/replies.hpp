@@ -34,7 +34,6 @@ inline constexpr std::string_view kRetryAfterSeconds = "5";
 [[nodiscard]] std::string check_json(const fleet::NoUpdateAnswer& answer);
 [[nodiscard]] std::string status_json(std::string_view message);
 [[nodiscard]] std::string uploaded_json(const fleet::NewRelease& release);
-[[nodiscard]] std::string rollout_created_json(std::int64_t id);
 [[nodiscard]] std::string releases_json(const std::vector<fleet::ReleaseRow>& rows);
 [[nodiscard]] std::string devices_json(const std::vector<fleet::DeviceRow>& rows);
 [[nodiscard]] std::string updates_json(const std::vector<fleet::UpdateRow>& rows);

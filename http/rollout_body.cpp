@@ -16,6 +16,7 @@ using fleet::JsonValue;
 
 constexpr std::size_t kNameBytesMax = 200;
 constexpr std::size_t kSaltBytesMax = 64;
+constexpr std::size_t kWhyBytesMax = 500;
 constexpr std::array<std::string_view, 4> kTargetTypes = {"all", "canary", "specific", "group"};
 
 using ParseItem = Expected<std::string> (*)(std::string_view field, std::string_view text);
@@ -139,11 +140,21 @@ Expected<fleet::NewRollout> read_rollout(const JsonValue& body) {
   auto salt = short_text(body, "salt", kSaltBytesMax);
   if (!salt) return tl::unexpected(salt.error());
   rollout.salt = std::move(*salt);
-  rollout.by = "admin";
+  auto policy = fleet::parse_policy(body);
+  if (!policy) return tl::unexpected(policy.error());
+  rollout.policy = std::move(*policy);
+  rollout.by = kAdmin;
   return rollout;
 }
 
-Expected<fleet::RolloutPatch> read_rollout_patch(const JsonValue& body) {
+Expected<fleet::NewRollout> read_trial(const JsonValue& body) {
+  if (auto object = require_object(body); !object) return tl::unexpected(object.error());
+  auto members = std::get<JsonValue::Object>(body.value);
+  members.try_emplace("name", JsonValue{std::string("simulated")});
+  return read_rollout({std::move(members)});
+}
+
+Expected<fleet::RolloutPatch> read_rollout_patch(const JsonValue& body, const fleet::RolloutRow& row) {
   if (auto object = require_object(body); !object) return tl::unexpected(object.error());
   fleet::RolloutPatch patch;
   const auto percentage = fleet::optional_integer(body, "rollout_percentage", 0, 100);
@@ -152,11 +163,54 @@ Expected<fleet::RolloutPatch> read_rollout_patch(const JsonValue& body) {
   const auto is_active = fleet::optional_bool(body, "is_active");
   if (!is_active) return tl::unexpected(is_active.error());
   patch.is_active = *is_active;
-  if (!patch.percentage && !patch.is_active) {
-    return fleet::fail(ErrorKind::invalid, "nothing to change: give rollout_percentage and/or is_active");
+  if (const auto* filter = body.find("target_filter")) {
+    if (auto tested = test_filter(row.target_type, *filter); !tested) return tl::unexpected(tested.error());
+    patch.target_filter_json = fleet::to_json(*filter);
   }
-  patch.by = "admin";
+  auto policy = fleet::parse_policy(body, row.policy);
+  if (!policy) return tl::unexpected(policy.error());
+  if (*policy != row.policy) patch.policy = std::move(*policy);
+  const auto& members = std::get<JsonValue::Object>(body.value);
+  const bool names_something = patch.percentage || patch.is_active || patch.target_filter_json ||
+                               std::any_of(members.begin(), members.end(), [](const auto& member) {
+                                 return fleet::is_policy_member(member.first);
+                               });
+  if (!names_something) {
+    return fleet::fail(
+        ErrorKind::invalid,
+        "nothing to change: give rollout_percentage, is_active, target_filter or a member of the policy");
+  }
+  patch.by = kAdmin;
   return patch;
+}
+
+Expected<OrderBody> read_order(std::string_view text) {
+  OrderBody order;
+  if (text.empty()) return order;
+  const auto body = fleet::parse_json(text);
+  if (!body) return tl::unexpected(body.error());
+  if (auto object = require_object(*body); !object) return tl::unexpected(object.error());
+  auto why = short_text(*body, "why", kWhyBytesMax);
+  if (!why) return tl::unexpected(why.error());
+  order.why = std::move(*why);
+  const auto acknowledge = fleet::optional_bool(*body, "acknowledge");
+  if (!acknowledge) return tl::unexpected(acknowledge.error());
+  order.acknowledge = acknowledge->value_or(false);
+  const auto device_id = fleet::optional_text(*body, "device_id");
+  if (!device_id) return tl::unexpected(device_id.error());
+  if (*device_id) {
+    auto id = fleet::parse_id("device_id", **device_id);
+    if (!id) return tl::unexpected(id.error());
+    order.device_id = std::move(*id);
+  }
+  const auto version = fleet::optional_text(*body, "firmware_version");
+  if (!version) return tl::unexpected(version.error());
+  if (*version) {
+    auto parsed = fleet::parse_version_text("firmware_version", **version);
+    if (!parsed) return tl::unexpected(parsed.error());
+    order.version = std::move(*parsed);
+  }
+  return order;
 }
 
 }  // namespace ota::http

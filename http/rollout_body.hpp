@@ -1,16 +1,34 @@
 #pragma once
 
+#include <string>
+#include <string_view>
+
 #include "fleet/expected.hpp"
 #include "fleet/json_value.hpp"
-#include "fleet/ports/admin_store.hpp"
+#include "fleet/ports/rollout_store.hpp"
 
 namespace ota::http {
 
-/// The body of rollout/create (contract sections 1 and 2), every field tested. Errors are `invalid` and name
-/// the field.
-[[nodiscard]] fleet::Expected<fleet::NewRollout> read_rollout(const fleet::JsonValue& body);
+/// Who changes things by an admin route, in the audit log.
+inline constexpr const char* kAdmin = "admin";
 
-/// The body of PATCH rollout: rollout_percentage and/or is_active.
-[[nodiscard]] fleet::Expected<fleet::RolloutPatch> read_rollout_patch(const fleet::JsonValue& body);
+/// The bodies of the rollout routes, tested field by field; every error is `invalid` and names the field.
+/// Time zones are for the caller to test.
+[[nodiscard]] fleet::Expected<fleet::NewRollout> read_rollout(const fleet::JsonValue& body);
+/// The same where a name may be missing: a rollout that is only tried out.
+[[nodiscard]] fleet::Expected<fleet::NewRollout> read_trial(const fleet::JsonValue& body);
+/// What of `row` the body changes.
+[[nodiscard]] fleet::Expected<fleet::RolloutPatch> read_rollout_patch(const fleet::JsonValue& body,
+                                                                      const fleet::RolloutRow& row);
+
+/// The members an order may carry; each route looks at those it knows.
+struct OrderBody {
+  std::string why;
+  bool acknowledge = false;
+  std::string device_id;
+  std::string version;
+};
+/// An empty text is an order without a word.
+[[nodiscard]] fleet::Expected<OrderBody> read_order(std::string_view text);
 
 }  // namespace ota::http

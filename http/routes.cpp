@@ -29,10 +29,29 @@ const std::vector<Route>& routes() {
       {"GET",   "/api/firmware/download/{version}",      Role::device,  BodyKind::none,      Lane::download, &Api::download},
       {"POST",  "/api/admin/firmware/upload",            Role::admin,   BodyKind::multipart, Lane::upload,   &Api::upload},
       {"GET",   "/api/admin/firmware/releases",          Role::admin,   BodyKind::none,      Lane::admin,    &Api::list_releases},
+      {"POST",  "/api/admin/firmware/{version}/withdraw", Role::admin,  BodyKind::optional_json, Lane::admin, &Api::withdraw_release},
+      {"DELETE", "/api/admin/firmware/{version}",        Role::admin,   BodyKind::none,      Lane::admin,    &Api::delete_release},
+      {"GET",   "/api/admin/rollouts",                   Role::admin,   BodyKind::none,      Lane::admin,    &Api::list_rollouts},
       {"POST",  "/api/admin/rollout/create",             Role::admin,   BodyKind::json,      Lane::admin,    &Api::create_rollout},
+      {"POST",  "/api/admin/rollout/simulate",           Role::admin,   BodyKind::json,      Lane::admin,    &Api::simulate_rollout},
+      {"GET",   "/api/admin/rollout/{rollout_id}",       Role::admin,   BodyKind::none,      Lane::admin,    &Api::show_rollout},
       {"PATCH", "/api/admin/rollout/{rollout_id}",       Role::admin,   BodyKind::json,      Lane::admin,    &Api::patch_rollout},
-      {"POST",  "/api/admin/rollout/{rollout_id}/deactivate", Role::admin, BodyKind::none,   Lane::admin,    &Api::deactivate_rollout},
+      {"POST",  "/api/admin/rollout/{rollout_id}/pause", Role::admin,   BodyKind::optional_json, Lane::admin, &Api::pause_rollout},
+      {"POST",  "/api/admin/rollout/{rollout_id}/resume", Role::admin,  BodyKind::optional_json, Lane::admin, &Api::resume_rollout},
+      {"POST",  "/api/admin/rollout/{rollout_id}/abort", Role::admin,   BodyKind::optional_json, Lane::admin, &Api::abort_rollout},
+      {"POST",  "/api/admin/rollout/{rollout_id}/rollback", Role::admin, BodyKind::optional_json, Lane::admin, &Api::roll_back_rollout},
+      {"POST",  "/api/admin/rollout/{rollout_id}/retry", Role::admin,   BodyKind::optional_json, Lane::admin, &Api::retry_rollout},
+      {"POST",  "/api/admin/rollout/{rollout_id}/deactivate", Role::admin, BodyKind::optional_json, Lane::admin, &Api::deactivate_rollout},
       {"GET",   "/api/admin/devices",                    Role::admin,   BodyKind::none,      Lane::admin,    &Api::list_devices},
+      {"GET",   "/api/admin/devices/{device_id}",        Role::admin,   BodyKind::none,      Lane::admin,    &Api::show_device},
+      {"PATCH", "/api/admin/devices/{device_id}",        Role::admin,   BodyKind::json,      Lane::admin,    &Api::patch_device},
+      {"DELETE", "/api/admin/devices/{device_id}",       Role::admin,   BodyKind::none,      Lane::admin,    &Api::delete_device},
+      {"GET",   "/api/admin/devices/{device_id}/explain", Role::admin,  BodyKind::none,      Lane::admin,    &Api::explain_device},
+      {"POST",  "/api/admin/devices/{device_id}/offer",  Role::admin,   BodyKind::optional_json, Lane::admin, &Api::offer_to_device},
+      {"POST",  "/api/admin/groups/{group}/devices",     Role::admin,   BodyKind::json,      Lane::admin,    &Api::change_group},
+      {"POST",  "/api/admin/freeze",                     Role::admin,   BodyKind::optional_json, Lane::admin, &Api::freeze},
+      {"POST",  "/api/admin/unfreeze",                   Role::admin,   BodyKind::optional_json, Lane::admin, &Api::unfreeze},
+      {"GET",   "/api/admin/events",                     Role::admin,   BodyKind::none,      Lane::admin,    &Api::list_events},
       {"GET",   "/api/admin/update-status",              Role::admin,   BodyKind::none,      Lane::admin,    &Api::list_updates},
       {"GET",   "/health",                               Role::monitor, BodyKind::none,      Lane::monitor,  &Api::health},
       {"GET",   "/metrics",                              Role::monitor, BodyKind::none,      Lane::monitor,  &Api::metrics},
@@ -51,6 +70,7 @@ RouteMatch find_route(std::string_view method, std::string_view path) {
       match.captured = captured;
       return match;
     }
+    if (match.allow.find(route.method) != std::string::npos) continue;
     if (!match.allow.empty()) match.allow += ", ";
     match.allow += route.method;
     if (route.method == "GET") match.allow += ", HEAD";

@@ -14,7 +14,7 @@ class Api;
 enum class Role { device, admin, monitor };
 
 /// What a route reads after the head.
-enum class BodyKind { none, json, multipart };
+enum class BodyKind { none, json, optional_json, multipart };
 
 /// Requests of one lane share a number of threads, so that no kind of request can starve another.
 enum class Lane { device, download, upload, admin, monitor };

@@ -10,7 +10,10 @@
 #include "fleet/expected.hpp"
 #include "fleet/ports/admin_store.hpp"
 #include "fleet/ports/blobs.hpp"
+#include "fleet/ports/device_store.hpp"
+#include "fleet/ports/event_store.hpp"
 #include "fleet/ports/front_desk.hpp"
+#include "fleet/ports/rollout_store.hpp"
 
 namespace ota::http {
 
@@ -48,7 +51,14 @@ struct Ports {
   fleet::FleetReader& fleet;
   fleet::Blobs& blobs;
   std::function<HealthDetails()> health;
-  std::function<std::string()> prometheus = {};  ///< more lines of text exposition; may be empty
+  std::function<std::string()> prometheus;  ///< more lines of text exposition; may be empty
+  fleet::DeviceStore& devices;
+  fleet::EventStore& events;
+  fleet::Sha256 sha256 = nullptr;
+  fleet::LocalClock local_clock = nullptr;
+  std::function<fleet::Time()> now;
+  std::function<void(const std::string& device_id)>
+      forget_device;  ///< clears a deleted device's retained offer
 };
 
 /// The REST service of contract section 1.

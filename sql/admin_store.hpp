@@ -16,19 +16,13 @@ class PgReleaseStore final : public fleet::ReleaseStore {
                                                                               int count_max) override;
   [[nodiscard]] fleet::Expected<std::vector<fleet::ReleaseRow>> find_releases(
       const std::string& version, const std::string& model) override;
-
- private:
-  ConnectionPool& pool_;
-};
-
-/// The admin routes' side of rollout_configurations. Thread safe; the pool must outlive it.
-class PgRolloutStore final : public fleet::RolloutStore {
- public:
-  explicit PgRolloutStore(ConnectionPool& pool) : pool_(pool) {}
-  [[nodiscard]] fleet::Expected<std::int64_t> create_rollout(const fleet::NewRollout& rollout) override;
-  [[nodiscard]] fleet::Expected<void> patch_rollout(std::int64_t id,
-                                                    const fleet::RolloutPatch& patch) override;
-  [[nodiscard]] fleet::Expected<void> deactivate_rollout(std::int64_t id, const std::string& by) override;
+  [[nodiscard]] fleet::Expected<void> withdraw_release(const std::string& version, const std::string& model,
+                                                       const std::string& by,
+                                                       const std::string& why) override;
+  [[nodiscard]] fleet::Expected<std::string> delete_release(const std::string& version,
+                                                            const std::string& model,
+                                                            const std::string& by) override;
+  [[nodiscard]] fleet::Expected<bool> is_file_used(const std::string& file_path) override;
 
  private:
   ConnectionPool& pool_;

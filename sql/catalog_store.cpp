@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "fleet/ids.hpp"
+#include "fleet/target_filter.hpp"
 #include "sql/device_rows.hpp"
 #include "sql/json.hpp"
 #include "sql/parameters.hpp"
@@ -17,41 +18,19 @@ constexpr Statement kReleases = {
     "load_releases",
     "SELECT id, version, device_model, min_version, file_size, checksum_sha256, "
     "release_notes, " OTA_SQL_MICROSECONDS(
-        "created_at") ", withdrawn_at IS NOT NULL FROM firmware_releases ORDER BY id"};
+        "created_at") ", withdrawn_at IS NOT NULL, "
+                      "coalesce((SELECT c.state IN ('aborted', 'rolled_back') FROM rollout_configurations c "
+                      "WHERE c.device_model = r.device_model AND c.firmware_version = r.version "
+                      "ORDER BY c.id DESC LIMIT 1), false) "
+                      "FROM firmware_releases r ORDER BY id"};
 
-constexpr Statement kRollouts = {"load_rollouts", R"sql(
+constexpr Statement kRollouts = {
+    "load_rollouts", R"sql(
   SELECT id, name, firmware_version, device_model, state, target_type, target_filter, rollout_percentage,
-         allow_downgrade, salt
-  FROM rollout_configurations WHERE state IN ('running', 'paused') ORDER BY id)sql"};
-
-std::optional<fleet::TargetType> parse_target_type(const std::string& text) {
-  if (text == "all") return fleet::TargetType::all;
-  if (text == "canary") return fleet::TargetType::canary;
-  if (text == "specific") return fleet::TargetType::specific;
-  if (text == "group") return fleet::TargetType::group;
-  return std::nullopt;
-}
-
-std::vector<std::string> strings_of(const fleet::JsonValue& filter, std::string_view key) {
-  const auto* found = filter.find(key);
-  return found == nullptr ? std::vector<std::string>{} : found->strings();
-}
-
-fleet::Target read_target(fleet::TargetType type, const fleet::JsonValue& filter) {
-  fleet::Target target;
-  target.type = type;
-  target.device_ids = strings_of(filter, "device_ids");
-  for (const auto& text : strings_of(filter, "mac_addresses")) {
-    target.mac_addresses.push_back(fleet::parse_mac("mac_addresses", text).value_or(text));
-  }
-  target.groups = strings_of(filter, "groups");
-  for (auto& group : strings_of(filter, "group")) target.groups.push_back(std::move(group));
-  target.exclude_device_ids = strings_of(filter, "exclude_device_ids");
-  const auto* metadata = filter.find("metadata");
-  const bool given = metadata != nullptr && !std::holds_alternative<std::nullptr_t>(metadata->value);
-  if (given) target.metadata = *metadata;
-  return target;
-}
+         allow_downgrade, salt, policy, stage, )sql" OTA_SQL_MICROSECONDS(
+                         "stage_entered_at") ", " OTA_SQL_MICROSECONDS("acknowledged_at") R"sql(, rolls_back
+  FROM rollout_configurations WHERE state IN ('scheduled', 'running', 'paused') ORDER BY id)sql"};
+constexpr Statement kFrozen = {"load_frozen", "SELECT frozen FROM service_settings"};
 
 // Rows the grammar refuses stay in the database, listed and untouched, and take no part (contract section 3).
 std::optional<fleet::Release> read_release(const pqxx::row& row) {
@@ -65,24 +44,31 @@ std::optional<fleet::Release> read_release(const pqxx::row& row) {
   release.notes = text_of(row[6]);
   release.created_at = time_from(number_of(row[7]));
   release.withdrawn = flag_of(row[8]);
+  release.aborted = flag_of(row[9]);
   const bool accepted = fleet::parse_version_text("version", release.version).has_value() &&
                         fleet::parse_id("device_model", release.model).has_value();
   return accepted ? std::optional(std::move(release)) : std::nullopt;
 }
 
 std::optional<fleet::Rollout> read_rollout(const pqxx::row& row) {
-  const auto type = parse_target_type(text_of(row[5]));
+  const auto type = fleet::parse_target_type(text_of(row[5]));
   if (!type) return std::nullopt;
   fleet::Rollout rollout;
   rollout.id = number_of(row[0]);
   rollout.name = text_of(row[1]);
   rollout.version = text_of(row[2]);
   rollout.model = text_of(row[3]);
-  rollout.state = text_of(row[4]) == "paused" ? fleet::RolloutState::paused : fleet::RolloutState::running;
-  rollout.target = read_target(*type, row[6].is_null() ? fleet::JsonValue{} : parse_jsonb(row[6].c_str()));
+  rollout.state = fleet::parse_rollout_state(text_of(row[4])).value_or(fleet::RolloutState::paused);
+  rollout.target =
+      fleet::read_target(*type, row[6].is_null() ? fleet::JsonValue{} : parse_jsonb(row[6].c_str()));
   rollout.target.percentage = static_cast<int>(std::clamp<std::int64_t>(number_of(row[7]), 0, 100));
   rollout.allow_downgrade = flag_of(row[8]);
   rollout.target.salt = text_of(row[9]);
+  rollout.policy = read_policy(row[10]);
+  rollout.stage = static_cast<int>(number_of(row[11]));
+  rollout.stage_entered_at = time_from(number_of(row[12]));
+  rollout.acknowledged_at = moment_of(row[13]);
+  rollout.rolls_back = number_of(row[14]);
   return rollout;
 }
 
@@ -109,8 +95,9 @@ Expected<fleet::Catalog> PgCatalogStore::load_catalog() {
     for (const auto& row : session.execute(transaction, kRollouts)) {
       if (auto rollout = read_rollout(row)) rollouts.push_back(std::move(*rollout));
     }
+    const auto frozen = session.execute(transaction, kFrozen);
     transaction.commit();
-    return fleet::Catalog(std::move(releases), std::move(rollouts));
+    return fleet::Catalog(std::move(releases), std::move(rollouts), !frozen.empty() && flag_of(frozen[0][0]));
   });
 }
 

@@ -1,5 +1,8 @@
 #include "sql/device_rows.hpp"
 
+#include <algorithm>
+#include <limits>
+
 #include "sql/json.hpp"
 #include "sql/parameters.hpp"
 
@@ -8,25 +11,30 @@ namespace {
 
 constexpr std::int64_t kAttemptIdsPerBlock = 256;  // INCREMENT BY of the sequence attempt_ids
 
-constexpr Statement kSaveOffers = {"save_offers", R"sql(
-  INSERT INTO offers AS o (device_id, attempt_id, rollout_id, release_id, version, from_version, open, taken,
-                           failed_attempts, wanted_revision, published_revision, wanted_at)
-  SELECT c.device_id, c.attempt_id, c.rollout_id, c.release_id, c.version, c.from_version, c.open, c.taken,
-         c.failed_attempts, c.wanted_revision, c.published_revision,
-         'epoch'::timestamptz + c.at * interval '1 microsecond'
-  FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::boolean[],
-              $8::boolean[], $9::integer[], $10::bigint[], $11::bigint[], $12::bigint[])
-       AS c (device_id, attempt_id, rollout_id, release_id, version, from_version, open, taken,
-             failed_attempts, wanted_revision, published_revision, at)
-  ON CONFLICT (device_id) DO UPDATE SET
-    attempt_id = excluded.attempt_id, rollout_id = excluded.rollout_id, release_id = excluded.release_id,
-    version = excluded.version, from_version = excluded.from_version, open = excluded.open,
-    taken = excluded.taken, failed_attempts = excluded.failed_attempts,
-    wanted_revision = excluded.wanted_revision,
-    wanted_at = CASE WHEN o.wanted_revision = excluded.wanted_revision THEN o.wanted_at
-                     ELSE excluded.wanted_at END)sql"};
+// One transaction at a time asks; the number is ours alone. An offer that nobody took within a minute holds
+// no slot.
+constexpr Statement kLockSlots = {"lock_slots", "SELECT pg_advisory_xact_lock(1868849516)"};
+constexpr Statement kCountSlots = {"count_slots", R"sql(
+  SELECT (SELECT count(*) FROM offers WHERE rollout_id = $1::bigint AND open AND taken),
+         count(*) FILTER (WHERE open AND NOT taken), count(*)
+  FROM offers WHERE rollout_id = $1::bigint AND offered_at > now() - interval '1 minute')sql"};
+
+// The columns of a device before its offer's, and of an offer.
+constexpr int kDeviceColumns = 9;
+constexpr int kOfferColumns = 14;
 
 }  // namespace
+
+int free_slots(Session& session, std::int64_t rollout_id, const fleet::PushRate& rate) {
+  Script(session).execute(kLockSlots, {}).run();
+  const auto row = Script(session).execute(kCountSlots, {std::to_string(rollout_id)}).run()[0];
+  const auto in_flight = number_of(row[0]) + number_of(row[1]);
+  const auto last_minute = number_of(row[2]);
+  std::int64_t free = std::numeric_limits<int>::max();
+  if (rate.in_flight_max > 0) free = std::min(free, rate.in_flight_max - in_flight);
+  if (rate.per_minute_max > 0) free = std::min(free, rate.per_minute_max - last_minute);
+  return static_cast<int>(std::max<std::int64_t>(free, 0));
+}
 
 fleet::Offer read_offer(const pqxx::row& row, int first) {
   const auto at = [&](int column) { return row[first + column]; };
@@ -41,6 +49,10 @@ fleet::Offer read_offer(const pqxx::row& row, int first) {
   offer.failed_attempts = static_cast<int>(number_of(at(7)));
   offer.wanted_revision = number_of(at(8));
   offer.published_revision = number_of(at(9));
+  offer.origin_version = text_of(at(10));
+  offer.offered_at = time_from(number_of(at(11)));
+  offer.last_failure = fleet::parse_failure_kind(text_of(at(12)));
+  offer.retry_at = moment_of(at(13));
   return offer;
 }
 
@@ -55,7 +67,14 @@ fleet::Attempt read_attempt(const pqxx::row& row, int first) {
   attempt.error = text_of(at(5));
   attempt.boot_id = text_of(at(6));
   attempt.changed_at = time_from(number_of(at(7)));
+  attempt.due_at = moment_of(at(8));
+  attempt.failure = fleet::parse_failure_kind(text_of(at(9)));
   return attempt;
+}
+
+fleet::RolloutPolicy read_policy(const pqxx::field& field) {
+  if (field.is_null()) return {};
+  return fleet::parse_policy(parse_jsonb(field.c_str())).value_or(fleet::RolloutPolicy{});
 }
 
 fleet::Device read_device(const pqxx::row& row) {
@@ -67,8 +86,11 @@ fleet::Device read_device(const pqxx::row& row) {
   device.boot_id = text_of(row[4]);
   device.on_mqtt = flag_of(row[5]);
   if (!row[6].is_null()) device.metadata = parse_jsonb(row[6].c_str());
-  if (!row[7].is_null()) device.offer = read_offer(row, 7);
-  if (!row[17].is_null()) device.attempt = read_attempt(row, 17);
+  device.pinned_version = text_of(row[7]);
+  device.hold = flag_of(row[8]);
+  if (!row[kDeviceColumns].is_null()) device.offer = read_offer(row, kDeviceColumns);
+  constexpr int kAttempt = kDeviceColumns + kOfferColumns;
+  if (!row[kAttempt].is_null()) device.attempt = read_attempt(row, kAttempt);
   return device;
 }
 
@@ -120,29 +142,6 @@ void Script::commit() {
     if (session_.is_open()) throw;
     throw Refusal(fleet::ErrorKind::in_doubt, std::string("connection lost while committing: ") + e.what());
   }
-}
-
-void add_offers(Script& script, const std::vector<fleet::OfferChange>& changes) {
-  if (changes.empty()) return;
-  ArrayLiteral devices, attempts, rollouts, releases, versions, from, open, taken, failed, wanted, published,
-      at;
-  for (const auto& [device_id, offer, changed_at] : changes) {
-    devices.add(device_id);
-    attempts.add(offer.attempt_id);
-    rollouts.add(offer.rollout_id);
-    releases.add(offer.release_id);
-    versions.add(offer.version);
-    from.add(offer.from_version);
-    open.add(offer.open);
-    taken.add(offer.taken);
-    failed.add(offer.failed_attempts);
-    wanted.add(offer.wanted_revision);
-    published.add(offer.published_revision);
-    at.add(changed_at);
-  }
-  script.execute(kSaveOffers,
-                 {devices.str(), attempts.str(), rollouts.str(), releases.str(), versions.str(), from.str(),
-                  open.str(), taken.str(), failed.str(), wanted.str(), published.str(), at.str()});
 }
 
 std::int64_t AttemptIds::next(Session& session) {

@@ -1,23 +1,32 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "fleet/device.hpp"
 #include "fleet/ports/update_store.hpp"
+#include "fleet/rollout_policy.hpp"
+#include "sql/parameters.hpp"
 #include "sql/session.hpp"
 
 namespace ota::sql {
 
 /// SELECT list and joins that read_device understands; the query has `d` for devices.
+#define OTA_SQL_OFFER_COLUMNS                                                              \
+  "o.attempt_id, o.rollout_id, o.release_id, o.version, o.from_version, o.open, o.taken, " \
+  "o.failed_attempts, "                                                                    \
+  "o.wanted_revision, o.published_revision, o.origin_version, " OTA_SQL_MICROSECONDS(      \
+      "o.offered_at") ", o.failure_kind, " OTA_SQL_MICROSECONDS("o.retry_at")
+#define OTA_SQL_ATTEMPT_COLUMNS \
+  "a.attempt_id, a.rollout_id, a.firmware_version, a.status, a.progress_percent, a.error_message, " \
+  "a.boot_id, " OTA_SQL_MICROSECONDS(                                                               \
+      "coalesce(a.status_changed_at, a.reported_at)") ", " OTA_SQL_MICROSECONDS("a.due_at") ", "    \
+                                                                                            "a.failure_kind"
 #define OTA_SQL_DEVICE_COLUMNS                                                                          \
   "d.device_id, d.device_model, d.current_firmware_version, d.mac_address, d.boot_id, d.seen_on_mqtt, " \
-  "nullif(d.metadata, '{}'::jsonb), "                                                                   \
-  "o.attempt_id, o.rollout_id, o.release_id, o.version, o.from_version, o.open, o.taken, "              \
-  "o.failed_attempts, "                                                                                 \
-  "o.wanted_revision, o.published_revision, "                                                           \
-  "a.attempt_id, a.rollout_id, a.firmware_version, a.status, a.progress_percent, a.error_message, "     \
-  "a.boot_id, " OTA_SQL_MICROSECONDS("coalesce(a.status_changed_at, a.reported_at)")
+  "nullif(d.metadata, '{}'::jsonb), d.pinned_version, d.hold, " OTA_SQL_OFFER_COLUMNS                   \
+  ", " OTA_SQL_ATTEMPT_COLUMNS
 #define OTA_SQL_DEVICE_JOINS                         \
   "LEFT JOIN offers o ON o.device_id = d.device_id " \
   "LEFT JOIN device_update_status a ON a.attempt_id = o.attempt_id"
@@ -25,11 +34,15 @@ namespace ota::sql {
 /// A row of OTA_SQL_DEVICE_COLUMNS.
 [[nodiscard]] fleet::Device read_device(const pqxx::row& row);
 
-/// The eight columns of an attempt (attempt_id ... changed at) from `first` on.
+/// The columns of OTA_SQL_ATTEMPT_COLUMNS from `first` on.
 [[nodiscard]] fleet::Attempt read_attempt(const pqxx::row& row, int first);
 
-/// The ten columns of an offer (attempt_id ... published_revision) from `first` on.
+/// The columns of OTA_SQL_OFFER_COLUMNS from `first` on.
 [[nodiscard]] fleet::Offer read_offer(const pqxx::row& row, int first);
+
+/// The policy column of a rollout. One that only psql can have made wrong counts as none: the defaults are
+/// careful.
+[[nodiscard]] fleet::RolloutPolicy read_policy(const pqxx::field& field);
 
 /// NULL as the empty text.
 [[nodiscard]] inline std::string text_of(const pqxx::field& field) {
@@ -37,6 +50,9 @@ namespace ota::sql {
 }
 [[nodiscard]] inline std::int64_t number_of(const pqxx::field& field) {
   return field.is_null() ? 0 : field.as<std::int64_t>();
+}
+[[nodiscard]] inline std::optional<fleet::Time> moment_of(const pqxx::field& field) {
+  return field.is_null() ? std::nullopt : std::optional(time_from(field.as<std::int64_t>()));
 }
 [[nodiscard]] inline bool flag_of(const pqxx::field& field) {
   return !field.is_null() && field.c_str()[0] == 't';
@@ -61,8 +77,9 @@ class Script {
   std::string text_;
 };
 
-/// Inserts or updates rows of `offers`; published_revision is left to those who publish.
-void add_offers(Script& script, const std::vector<fleet::OfferChange>& changes);
+/// Inside a transaction: how many more offers `rate` allows the rollout now. Takes a lock that is held to the
+/// transaction's end, so that all bridges together keep to the rate.
+[[nodiscard]] int free_slots(Session& session, std::int64_t rollout_id, const fleet::PushRate& rate);
 
 /// Attempt ids from the sequence attempt_ids, a block of 256 at a time.
 class AttemptIds {

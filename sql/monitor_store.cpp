@@ -1,6 +1,7 @@
 #include "sql/monitor_store.hpp"
 
 #include "sql/device_rows.hpp"
+#include "sql/event_rows.hpp"
 #include "sql/parameters.hpp"
 #include "sql/session.hpp"
 
@@ -8,10 +9,6 @@ namespace ota::sql {
 namespace {
 
 using fleet::Expected;
-
-#define OTA_SQL_EVENT_COLUMNS                                                                              \
-  "e.id, e.txid::text || ':' || e.id::text, e.event_type, e.device_id, e.firmware_version, e.rollout_id, " \
-  "e.event_data, " OTA_SQL_ISO("e.created_at") ", e.created_by"
 
 // Why txid: see migrations/0006. Below the snapshot's xmin nothing can appear any more.
 constexpr Statement kNextEvents = {
@@ -45,26 +42,8 @@ constexpr Statement kFigures = {"rollout_figures", R"sql(
   FROM rollout_configurations r
   LEFT JOIN LATERAL (SELECT status, count(*) AS attempts FROM device_update_status
                      WHERE rollout_id = r.id GROUP BY status) s ON true
-  WHERE r.state <> 'finished' OR r.updated_at > now() - interval '1 day'
+  WHERE r.state IN ('scheduled', 'running', 'paused') OR r.updated_at > now() - interval '1 day'
   ORDER BY r.id, s.status)sql"};
-
-std::vector<fleet::EventRow> read_events(const pqxx::result& rows) {
-  std::vector<fleet::EventRow> events;
-  for (const auto& row : rows) {
-    fleet::EventRow event;
-    event.id = number_of(row[0]);
-    event.cursor = text_of(row[1]);
-    event.type = text_of(row[2]);
-    event.device_id = text_of(row[3]);
-    event.version = text_of(row[4]);
-    event.rollout_id = number_of(row[5]);
-    event.data_json = text_of(row[6]);
-    event.created_at = text_of(row[7]);
-    event.by = text_of(row[8]);
-    events.push_back(std::move(event));
-  }
-  return events;
-}
 
 bool is_number(const std::string& text) {
   return !text.empty() && text.size() <= 20 && text.find_first_not_of("0123456789") == std::string::npos;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "sql/batch_rows.hpp"
 #include "sql/device_rows.hpp"
 #include "sql/parameters.hpp"
 #include "sql/session.hpp"
@@ -36,8 +37,7 @@ constexpr Statement kLoadPage = {"load_page",
 
 constexpr Statement kUnpublished = {"unpublished_offers", R"sql(
   SELECT o.device_id, d.current_firmware_version,
-         o.attempt_id, o.rollout_id, o.release_id, o.version, o.from_version, o.open, o.taken, o.failed_attempts,
-         o.wanted_revision, o.published_revision
+         )sql" OTA_SQL_OFFER_COLUMNS R"sql(
   FROM offers o JOIN devices d ON d.device_id = o.device_id
   WHERE o.wanted_revision <> o.published_revision AND o.device_id COLLATE "C" > $2 AND d.seen_on_mqtt
     AND o.wanted_at < 'epoch'::timestamptz + $1::bigint * interval '1 microsecond'
@@ -123,11 +123,11 @@ Expected<std::vector<Device>> PgPushStore::load_page(const std::string& model, c
   return page;
 }
 
-Expected<void> PgPushStore::save_page(const std::vector<fleet::OfferChange>& offers) {
+Expected<void> PgPushStore::save_page(const fleet::BatchChanges& changes) {
   if (!state_->in_transaction) return fleet::fail(fleet::ErrorKind::internal, "save_page without load_page");
   auto saved = state_->session.run([&](Session& session) {
     Script script(session);
-    add_offers(script, offers);
+    add_changes(script, changes);
     script.commit();
   });
   if (!saved) state_->give_up();
@@ -137,6 +137,13 @@ Expected<void> PgPushStore::save_page(const std::vector<fleet::OfferChange>& off
 
 Expected<std::int64_t> PgPushStore::next_attempt_id() {
   return state_->session.run([&](Session& session) { return state_->attempt_ids.next(session); });
+}
+
+Expected<int> PgPushStore::free_slots(std::int64_t rollout_id, const fleet::PushRate& rate) {
+  auto free =
+      state_->session.run([&](Session& session) { return sql::free_slots(session, rollout_id, rate); });
+  if (!free) state_->give_up();
+  return free;
 }
 
 Expected<std::vector<fleet::WantedOffer>> PgPushStore::unpublished(fleet::Time wanted_before,

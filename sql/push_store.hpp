@@ -19,8 +19,10 @@ class PgPushStore final : public fleet::PushStore {
   [[nodiscard]] fleet::Expected<std::vector<fleet::Device>> load_page(const std::string& model,
                                                                       const std::string& after,
                                                                       int count_max) override;
-  [[nodiscard]] fleet::Expected<void> save_page(const std::vector<fleet::OfferChange>& offers) override;
+  [[nodiscard]] fleet::Expected<void> save_page(const fleet::BatchChanges& changes) override;
   [[nodiscard]] fleet::Expected<std::int64_t> next_attempt_id() override;
+  [[nodiscard]] fleet::Expected<int> free_slots(std::int64_t rollout_id,
+                                                const fleet::PushRate& rate) override;
   [[nodiscard]] fleet::Expected<std::vector<fleet::WantedOffer>> unpublished(fleet::Time wanted_before,
                                                                              const std::string& after,
                                                                              int count_max) override;

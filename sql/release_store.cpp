@@ -37,6 +37,32 @@ constexpr Statement kFindReleases = {
                      " FROM firmware_releases WHERE version = $1 AND withdrawn_at IS NULL "
                      "AND ($2::text IS NULL OR device_model = $2::text) ORDER BY device_model"};
 
+constexpr Statement kLockRelease = {"lock_release",
+                                    "SELECT id, file_path, withdrawn_at IS NOT NULL FROM firmware_releases "
+                                    "WHERE version = $1 AND device_model = $2 FOR UPDATE"};
+constexpr Statement kWithdraw = {"withdraw_release",
+                                 "UPDATE firmware_releases SET withdrawn_at = now() WHERE id = $1::bigint"};
+constexpr Statement kDeleteRelease = {"delete_release",
+                                      "DELETE FROM firmware_releases WHERE id = $1::bigint"};
+constexpr Statement kNeededBy = {"release_needed_by", R"sql(
+  SELECT format('rollout %s ''%s'' (%s)', id, name, state) FROM rollout_configurations
+  WHERE firmware_version = $1 AND device_model = $2 AND state IN ('scheduled', 'running', 'paused')
+  UNION ALL SELECT 'the offer of device ' || device_id FROM offers WHERE release_id = $3::bigint AND open
+  LIMIT 1)sql"};
+constexpr Statement kFileUsed = {"file_used", "SELECT FROM firmware_releases WHERE file_path = $1 LIMIT 1"};
+constexpr Statement kReleaseEnded = {"release_ended", R"sql(
+  INSERT INTO ota_events (event_type, firmware_version, event_data, created_by)
+  VALUES ($1, $2, jsonb_strip_nulls(jsonb_build_object('device_model', $3::text, 'why', $4::text)), $5))sql"};
+
+pqxx::row lock_release(Session& session, pqxx::work& work, const std::string& version,
+                       const std::string& model) {
+  const auto rows = session.execute(work, kLockRelease, without_nul(version), without_nul(model));
+  if (rows.empty()) {
+    throw Refusal(fleet::ErrorKind::not_found, "no version " + version + " of device_model " + model);
+  }
+  return rows[0];
+}
+
 std::vector<fleet::ReleaseRow> read_releases(const pqxx::result& rows) {
   std::vector<fleet::ReleaseRow> releases;
   for (const auto& row : rows) {
@@ -86,6 +112,40 @@ Expected<std::vector<fleet::ReleaseRow>> PgReleaseStore::find_releases(const std
                                                                        const std::string& model) {
   return in_transaction(pool_, [&](Session& session, pqxx::work& work) {
     return read_releases(session.execute(work, kFindReleases, without_nul(version), text_or_null(model)));
+  });
+}
+
+Expected<void> PgReleaseStore::withdraw_release(const std::string& version, const std::string& model,
+                                                const std::string& by, const std::string& why) {
+  return in_transaction(pool_, [&](Session& session, pqxx::work& work) {
+    const auto release = lock_release(session, work, version, model);
+    if (flag_of(release[2])) return;
+    session.execute(work, kWithdraw, number_of(release[0]));
+    session.execute(work, kReleaseEnded, "firmware_withdrawn", version, model, text_or_null(why),
+                    text_or_null(by));
+  });
+}
+
+Expected<std::string> PgReleaseStore::delete_release(const std::string& version, const std::string& model,
+                                                     const std::string& by) {
+  return in_transaction(pool_, [&](Session& session, pqxx::work& work) {
+    const auto release = lock_release(session, work, version, model);
+    const auto needed = session.execute(work, kNeededBy, version, model, number_of(release[0]));
+    if (!needed.empty()) {
+      throw Refusal(fleet::ErrorKind::conflict, "version " + version + " of " + model + " is needed by " +
+                                                    text_of(needed[0][0]) + "; end that first");
+    }
+    session.execute(work, kDeleteRelease, number_of(release[0]));
+    const char* no_reason = nullptr;
+    session.execute(work, kReleaseEnded, "firmware_deleted", version, model, no_reason, text_or_null(by));
+    const bool used = !session.execute(work, kFileUsed, text_of(release[1])).empty();
+    return used ? std::string() : text_of(release[1]);
+  });
+}
+
+Expected<bool> PgReleaseStore::is_file_used(const std::string& file_path) {
+  return in_transaction(pool_, [&](Session& session, pqxx::work& work) {
+    return !session.execute(work, kFileUsed, without_nul(file_path)).empty();
   });
 }
 

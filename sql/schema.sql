@@ -47,13 +47,21 @@ CREATE TABLE rollout_configurations (
     created_by         text,
     metadata           jsonb DEFAULT '{}'::jsonb,
     -- Added:
-    state              text NOT NULL,                         -- running | paused | finished
+    state              text NOT NULL,                         -- fleet/rollout_states.hpp
     allow_downgrade    boolean NOT NULL DEFAULT false,
     salt               text NOT NULL DEFAULT '',              -- empty: buckets are SHA-256(device_id) alone
+    policy             jsonb NOT NULL DEFAULT '{}'::jsonb,    -- fleet/rollout_policy.hpp
+    stage              integer NOT NULL DEFAULT 0,            -- index into the policy's stages
+    stage_entered_at   timestamptz NOT NULL DEFAULT now(),
+    stage_devices      bigint,                                -- begun or due in its present stage, when last counted
+    halted             jsonb,                                 -- the criterion that halted it, and by which devices
+    acknowledged_at    timestamptz,                           -- failures up to then no longer count
+    rolls_back         bigint,                                -- the rollout whose devices this one takes back
     CONSTRAINT rollout_configurations_target_type_check CHECK (target_type IN
         ('all', 'canary', 'specific', 'group')),
     CONSTRAINT rollout_configurations_rollout_percentage_check CHECK (rollout_percentage BETWEEN 0 AND 100),
-    CONSTRAINT rollout_configurations_state_check CHECK (state IN ('running', 'paused', 'finished'))
+    CONSTRAINT rollout_configurations_state_check CHECK (state IN
+        ('scheduled', 'running', 'paused', 'finished', 'aborted', 'rolled_back'))
 );
 
 -- ---- the fleet --------------------------------------------------------------------------------------------------
@@ -75,7 +83,9 @@ CREATE TABLE devices (
     online_changed_at        timestamptz,
     boot_id                  text,                            -- the last one it named
     last_seen_cut            timestamptz GENERATED ALWAYS AS (
-        coalesce(date_bin('10 seconds', last_seen, '2000-01-01 00:00:00+00'), '-infinity')) STORED
+        coalesce(date_bin('10 seconds', last_seen, '2000-01-01 00:00:00+00'), '-infinity')) STORED,
+    pinned_version           text,                            -- only rollouts of that version reach it
+    hold                     boolean NOT NULL DEFAULT false   -- nothing is offered to it
 ) WITH (fillfactor = 70);
 -- Lists are by last_seen, which changes with every message. An index on it would make each change write to every
 -- index of the table (no heap-only update); cut to ten seconds it seldom changes. No cut is null: NULLS LAST only
@@ -105,6 +115,8 @@ CREATE TABLE device_update_status (
     status_changed_at timestamptz,                            -- when it entered `status`
     reported_at_cut   timestamptz GENERATED ALWAYS AS (
         coalesce(date_bin('10 seconds', reported_at, '2000-01-01 00:00:00+00'), '-infinity')) STORED,
+    failure_kind      text,                                   -- fleet/attempts.hpp; set where status is failed or rolled_back
+    due_at            timestamptz,                            -- silent beyond it: timed out; null once final
     CONSTRAINT device_update_status_status_check CHECK (status IN
         ('pending', 'downloading', 'downloaded', 'installing', 'success', 'failed', 'rolled_back')),
     CONSTRAINT device_update_status_progress_percent_check CHECK (progress_percent BETWEEN 0 AND 100)
@@ -115,6 +127,7 @@ CREATE INDEX device_update_status_version_idx
     ON device_update_status (firmware_version, reported_at_cut DESC NULLS LAST, id DESC);
 CREATE INDEX device_update_status_device_idx ON device_update_status (device_id);
 CREATE INDEX device_update_status_rollout_idx ON device_update_status (rollout_id) WHERE rollout_id IS NOT NULL;
+CREATE INDEX device_update_status_due_idx ON device_update_status (due_at) WHERE due_at IS NOT NULL;
 
 -- Attempt ids are handed out in blocks: one nextval serves 256 attempts.
 CREATE SEQUENCE attempt_ids AS bigint INCREMENT BY 256;
@@ -133,8 +146,15 @@ CREATE TABLE offers (
     failed_attempts    integer NOT NULL DEFAULT 0,
     wanted_revision    bigint NOT NULL DEFAULT 0,
     published_revision bigint NOT NULL DEFAULT 0,
-    wanted_at          timestamptz NOT NULL DEFAULT now()
+    wanted_at          timestamptz NOT NULL DEFAULT now(),
+    origin_version     text NOT NULL DEFAULT '',              -- what it ran when this rollout first reached it
+    offered_at         timestamptz NOT NULL DEFAULT now(),
+    failure_kind       text,                                  -- of the last failed attempt in this rollout
+    retry_at           timestamptz                            -- when the device is to be looked at again after a failure
 ) WITH (fillfactor = 80);
+CREATE INDEX offers_rollout_idx ON offers (rollout_id, offered_at);
+CREATE INDEX offers_under_way_idx ON offers (rollout_id) WHERE open AND taken;
+CREATE INDEX offers_retry_idx ON offers (retry_at) WHERE retry_at IS NOT NULL;
 CREATE INDEX offers_unpublished_idx ON offers (device_id COLLATE "C") WHERE wanted_revision <> published_revision;
 
 -- What one reading of the broker's retained offers saw. Worthless after a crash, so it is not logged.
@@ -160,6 +180,9 @@ CREATE TABLE ota_events (
     txid             xid8 NOT NULL DEFAULT pg_current_xact_id()
 );
 CREATE INDEX ota_events_txid_idx ON ota_events (txid, id);
+CREATE INDEX ota_events_device_idx ON ota_events (device_id, id DESC) WHERE device_id IS NOT NULL;
+CREATE INDEX ota_events_rollout_idx ON ota_events (rollout_id, id DESC) WHERE rollout_id IS NOT NULL;
+CREATE INDEX ota_events_type_idx ON ota_events (event_type, id DESC);
 
 -- One row: everything up to (txid, id) is published, and so is every id up to id_floor (which matters after a restore
 -- into a new cluster, whose transaction numbers start anew).
@@ -187,8 +210,9 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF NEW.state IS NULL OR (TG_OP = 'UPDATE' AND NEW.state IS NOT DISTINCT FROM OLD.state
                              AND NEW.is_active IS DISTINCT FROM OLD.is_active) THEN
-        NEW.state := CASE WHEN NEW.is_active THEN 'running'
-                          WHEN TG_OP = 'UPDATE' AND OLD.state = 'finished' THEN 'finished'
+        NEW.state := CASE WHEN TG_OP = 'UPDATE' AND OLD.state IN ('aborted', 'rolled_back') THEN OLD.state
+                          WHEN NEW.is_active THEN 'running'
+                          WHEN TG_OP = 'UPDATE' AND OLD.state IN ('scheduled', 'finished') THEN OLD.state
                           ELSE 'paused' END;
     END IF;
     NEW.is_active := NEW.state = 'running';
@@ -241,7 +265,62 @@ CREATE TRIGGER releases_truncated AFTER TRUNCATE ON firmware_releases
     FOR EACH STATEMENT EXECUTE FUNCTION catalog_truncated();
 CREATE TRIGGER rollout_changed AFTER INSERT OR DELETE ON rollout_configurations
     FOR EACH ROW EXECUTE FUNCTION catalog_changed();
+-- Progress figures are no change of what is offered to whom.
 CREATE TRIGGER rollout_updated AFTER UPDATE ON rollout_configurations
-    FOR EACH ROW WHEN (OLD IS DISTINCT FROM NEW) EXECUTE FUNCTION catalog_changed();
+    FOR EACH ROW WHEN ((OLD.id, OLD.name, OLD.firmware_version, OLD.device_model, OLD.target_type, OLD.target_filter,
+                        OLD.rollout_percentage, OLD.state, OLD.allow_downgrade, OLD.salt, OLD.policy, OLD.stage,
+                        OLD.acknowledged_at, OLD.rolls_back)
+                       IS DISTINCT FROM
+                       (NEW.id, NEW.name, NEW.firmware_version, NEW.device_model, NEW.target_type, NEW.target_filter,
+                        NEW.rollout_percentage, NEW.state, NEW.allow_downgrade, NEW.salt, NEW.policy, NEW.stage,
+                        NEW.acknowledged_at, NEW.rolls_back))
+    EXECUTE FUNCTION catalog_changed();
 CREATE TRIGGER rollouts_truncated AFTER TRUNCATE ON rollout_configurations
     FOR EACH STATEMENT EXECUTE FUNCTION catalog_truncated();
+
+-- One row of switches for the whole service.
+CREATE TABLE service_settings (
+    only_row boolean PRIMARY KEY DEFAULT true,
+    frozen   boolean NOT NULL DEFAULT false,
+    CONSTRAINT service_settings_only_row_check CHECK (only_row)
+);
+INSERT INTO service_settings DEFAULT VALUES;
+CREATE TRIGGER settings_changed AFTER INSERT OR UPDATE OR DELETE ON service_settings
+    FOR EACH STATEMENT EXECUTE FUNCTION catalog_truncated();
+
+-- A change made by psql is logged like any other. The service says who and why itself and sets ota.logged.
+CREATE FUNCTION rollout_log() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF coalesce(current_setting('ota.logged', true), '') <> '' THEN RETURN NULL; END IF;
+    EXECUTE format('INSERT INTO %I.ota_events (event_type, firmware_version, rollout_id, event_data, created_by)
+                    VALUES ($1, $2, $3, $4, $5)', TG_TABLE_SCHEMA)
+        USING 'rollout_updated', NEW.firmware_version, NEW.id,
+              jsonb_build_object('name', NEW.name, 'state', NEW.state, 'is_active', NEW.is_active,
+                                 'rollout_percentage', NEW.rollout_percentage, 'why', 'changed by SQL'),
+              session_user::text;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER rollout_logged AFTER UPDATE ON rollout_configurations
+    FOR EACH ROW WHEN (OLD.state IS DISTINCT FROM NEW.state
+                       OR OLD.rollout_percentage IS DISTINCT FROM NEW.rollout_percentage
+                       OR OLD.target_filter IS DISTINCT FROM NEW.target_filter
+                       OR OLD.policy IS DISTINCT FROM NEW.policy)
+    EXECUTE FUNCTION rollout_log();
+
+-- Old history moves out in batches. The service's role may not delete from the log itself; this takes nothing younger
+-- than 30 days.
+CREATE FUNCTION prune_events(older_than timestamptz, count_max integer) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    pruned bigint;
+BEGIN
+    DELETE FROM public.ota_events WHERE id IN (
+        SELECT oldest.id FROM (SELECT e.id, e.created_at FROM public.ota_events e ORDER BY e.id LIMIT count_max) oldest
+        WHERE oldest.created_at < least(older_than, now() - interval '30 days'));
+    GET DIAGNOSTICS pruned = ROW_COUNT;
+    RETURN pruned;
+END
+$$;
+REVOKE EXECUTE ON FUNCTION prune_events(timestamptz, integer) FROM PUBLIC;

@@ -3,7 +3,7 @@
 #include <set>
 #include <string_view>
 
-#include "fleet/strict_json.hpp"
+#include "sql/batch_rows.hpp"
 #include "sql/device_rows.hpp"
 #include "sql/parameters.hpp"
 #include "sql/session.hpp"
@@ -66,10 +66,6 @@ constexpr Statement kLoad = {"load_devices",
                              "LEFT JOIN devices d ON d.device_id = q.device_id " OTA_SQL_DEVICE_JOINS
                              " ORDER BY q.position"};
 
-#define OTA_SQL_ATTEMPT_COLUMNS                                                                     \
-  "a.attempt_id, a.rollout_id, a.firmware_version, a.status, a.progress_percent, a.error_message, " \
-  "a.boot_id, " OTA_SQL_MICROSECONDS("coalesce(a.status_changed_at, a.reported_at)")
-
 constexpr Statement kFindAttempt = {
     "find_attempt", "SELECT " OTA_SQL_ATTEMPT_COLUMNS
                     " FROM device_update_status a WHERE a.attempt_id = $1::bigint AND a.device_id = $2"};
@@ -90,41 +86,12 @@ constexpr Statement kAdoptAttempt = {"adopt_attempt", R"sql(
   SET attempt_id = $2::bigint, status_changed_at = coalesce(status_changed_at, reported_at)
   WHERE id = $1::bigint)sql"};
 
-constexpr Statement kSaveAttempts = {"save_attempts", R"sql(
-  INSERT INTO device_update_status AS s (attempt_id, device_id, firmware_version, rollout_id, status,
-                                         error_message, progress_percent, boot_id, started_at, completed_at,
-                                         reported_at, status_changed_at)
-  SELECT c.attempt_id, c.device_id, c.version, c.rollout_id, c.status, c.error, c.progress, c.boot_id,
-         t.at, CASE WHEN c.final THEN t.at END, t.at,
-         'epoch'::timestamptz + c.changed_at * interval '1 microsecond'
-  FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::integer[],
-              $8::text[], $9::boolean[], $10::bigint[], $11::bigint[])
-       AS c (attempt_id, device_id, version, rollout_id, status, error, progress, boot_id, final, at, changed_at),
-       LATERAL (SELECT 'epoch'::timestamptz + c.at * interval '1 microsecond') AS t (at)
-  ON CONFLICT (attempt_id) DO UPDATE SET
-    status = excluded.status, error_message = excluded.error_message,
-    progress_percent = excluded.progress_percent, boot_id = excluded.boot_id,
-    completed_at = CASE WHEN s.status = excluded.status THEN coalesce(s.completed_at, excluded.completed_at)
-                        ELSE excluded.completed_at END,
-    reported_at = excluded.reported_at, status_changed_at = excluded.status_changed_at)sql"};
-
-constexpr Statement kSaveVersions = {"save_versions", R"sql(
-  UPDATE devices d SET current_firmware_version = c.version
-  FROM unnest($1::text[], $2::text[]) AS c (device_id, version)
-  WHERE d.device_id = c.device_id AND d.current_firmware_version IS DISTINCT FROM c.version)sql"};
-
-constexpr Statement kAddEvents = {"add_events", R"sql(
-  INSERT INTO ota_events (event_type, device_id, firmware_version, rollout_id, event_data, created_by)
-  SELECT c.type, c.device_id, c.version, c.rollout_id, coalesce(c.data::jsonb, '{}'::jsonb), c.by
-  FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[])
-       AS c (type, device_id, version, rollout_id, data, by))sql"};
-
 void register_and_load(Script& script, const std::vector<Contact>& contacts) {
   ArrayLiteral ids, loaded, models, versions, macs, boots, reported, online, over_mqtt, registers, seen_at;
   std::set<std::string_view> macs_claimed;  // two claims of one MAC in a batch: the first in order has it
   for (const auto& contact : contacts) {
     ids.add(contact.device_id);
-    contact.registers ? loaded.add(contact.device_id) : loaded.add_null();
+    contact.loads ? loaded.add(contact.device_id) : loaded.add_null();
     models.add_or_null(contact.model.value_or(""));
     versions.add_or_null(contact.version.value_or(""));
     const bool claims = !contact.mac.empty() && macs_claimed.insert(contact.mac).second;
@@ -139,53 +106,6 @@ void register_and_load(Script& script, const std::vector<Contact>& contacts) {
   script.execute(kRegister, {ids.str(), models.str(), versions.str(), macs.str(), boots.str(), reported.str(),
                              online.str(), over_mqtt.str(), registers.str(), seen_at.str()});
   script.execute(kLoad, {loaded.str()});
-}
-
-void add_attempts(Script& script, const std::vector<fleet::AttemptChange>& changes) {
-  if (changes.empty()) return;
-  ArrayLiteral ids, devices, versions, rollouts, statuses, errors, progress, boots, finals, at, changed_at;
-  for (const auto& [device_id, attempt, reported_at] : changes) {
-    ids.add(attempt.id);
-    devices.add(device_id);
-    versions.add(attempt.version);
-    attempt.rollout_id == 0 ? rollouts.add_null() : rollouts.add(attempt.rollout_id);
-    statuses.add(fleet::to_string(attempt.status));
-    errors.add_or_null(attempt.error);
-    progress.add(attempt.progress_percent);
-    boots.add_or_null(attempt.boot_id);
-    finals.add(fleet::is_final(attempt.status));
-    at.add(reported_at);
-    changed_at.add(attempt.changed_at);
-  }
-  script.execute(kSaveAttempts,
-                 {ids.str(), devices.str(), versions.str(), rollouts.str(), statuses.str(), errors.str(),
-                  progress.str(), boots.str(), finals.str(), at.str(), changed_at.str()});
-}
-
-void add_versions(Script& script, const std::vector<std::pair<std::string, std::string>>& changes) {
-  if (changes.empty()) return;
-  ArrayLiteral devices, versions;
-  for (const auto& [device_id, version] : changes) {
-    devices.add(device_id);
-    versions.add(version);
-  }
-  script.execute(kSaveVersions, {devices.str(), versions.str()});
-}
-
-void add_events(Script& script, const std::vector<fleet::Event>& events) {
-  if (events.empty()) return;
-  ArrayLiteral types, devices, versions, rollouts, data, by;
-  for (const auto& event : events) {
-    types.add(event.type);
-    devices.add_or_null(event.device_id);
-    versions.add_or_null(event.version);
-    event.rollout_id == 0 ? rollouts.add_null() : rollouts.add(event.rollout_id);
-    const bool has_data = !std::holds_alternative<std::nullptr_t>(event.data.value);
-    has_data ? data.add(fleet::to_json(event.data)) : data.add_null();
-    by.add_or_null(event.by);
-  }
-  script.execute(kAddEvents,
-                 {types.str(), devices.str(), versions.str(), rollouts.str(), data.str(), by.str()});
 }
 
 }  // namespace
@@ -252,10 +172,14 @@ Expected<std::optional<fleet::Attempt>> PgUpdateStore::find_attempt_at(const std
     auto attempt = read_attempt(rows[0], 0);
     if (attempt.id == 0) {
       attempt.id = state_->attempt_ids.next(session);
-      Script(session).execute(kAdoptAttempt, {text_of(rows[0][8]), std::to_string(attempt.id)}).run();
+      Script(session).execute(kAdoptAttempt, {text_of(rows[0][10]), std::to_string(attempt.id)}).run();
     }
     return attempt;
   });
+}
+
+Expected<int> PgUpdateStore::free_slots(std::int64_t rollout_id, const fleet::PushRate& rate) {
+  return state_->inside([&](Session& session) { return sql::free_slots(session, rollout_id, rate); });
 }
 
 Expected<std::int64_t> PgUpdateStore::next_attempt_id() {
@@ -266,10 +190,7 @@ Expected<void> PgUpdateStore::commit(const fleet::BatchChanges& changes) {
   if (!state_->in_transaction) return fleet::fail(fleet::ErrorKind::internal, "commit without a transaction");
   auto committed = state_->inside([&](Session& session) {
     Script script(session);
-    add_attempts(script, changes.attempts);
-    add_offers(script, changes.offers);
-    add_versions(script, changes.versions);
-    add_events(script, changes.events);
+    add_changes(script, changes);
     script.commit();
   });
   state_->in_transaction = false;

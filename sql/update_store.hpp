@@ -20,6 +20,8 @@ class PgUpdateStore final : public fleet::UpdateStore {
                                                                             std::int64_t attempt_id) override;
   [[nodiscard]] fleet::Expected<std::optional<fleet::Attempt>> find_attempt_at(
       const std::string& device_id, const std::string& version) override;
+  [[nodiscard]] fleet::Expected<int> free_slots(std::int64_t rollout_id,
+                                                const fleet::PushRate& rate) override;
   [[nodiscard]] fleet::Expected<std::int64_t> next_attempt_id() override;
   [[nodiscard]] fleet::Expected<void> commit(const fleet::BatchChanges& changes) override;
   void rollback() override;

@@ -87,6 +87,7 @@ std::string encode_offer(const fleet::OfferAnswer& offer, std::string_view publi
       {"release_notes", std::string(fleet::cut_utf8(release.notes, kNotesBytesMax))},
       {"attempt_id", offer.attempt_id},
   };
+  if (offer.start_within_seconds > 0) json["start_within_seconds"] = offer.start_within_seconds;
   std::string text = dump(json);
   if (text.size() <= kOfferBytesMax) return text;
   json["release_notes"] = "";

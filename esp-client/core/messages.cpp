@@ -27,12 +27,15 @@ Sha256Hex lower_case(const Sha256Hex& hex) {
   return lowered;
 }
 
+constexpr std::uint64_t kStartWithinMaxS = 86400;
+
 }  // namespace
 
 Answer decode_answer(std::string_view payload) {
-  enum { kAvailable, kAttempt, kReason, kVersion, kUrl, kSize, kSha256, kCount };
-  JsonField fields[kCount] = {{"update_available"}, {"attempt_id"}, {"reason"},         {"latest_version"},
-                              {"download_url"},     {"file_size"},  {"checksum_sha256"}};
+  enum { kAvailable, kAttempt, kReason, kVersion, kUrl, kSize, kSha256, kStartWithin, kCount };
+  JsonField fields[kCount] = {{"update_available"}, {"attempt_id"},          {"reason"},
+                              {"latest_version"},   {"download_url"},        {"file_size"},
+                              {"checksum_sha256"},  {"start_within_seconds"}};
   Answer answer;
   const auto bad = [&](const char* problem) {
     answer.kind = AnswerKind::kBad;
@@ -67,6 +70,11 @@ Answer decode_answer(std::string_view payload) {
     return bad("checksum_sha256 is not 64 hex digits");
   }
   offer.sha256 = lower_case(offer.sha256);
+  std::uint64_t start_within_s = 0;
+  if (read_unsigned(fields[kStartWithin], 0, kStartWithinMaxS, start_within_s) == Read::kWrong) {
+    return bad("start_within_seconds is not a whole number up to 86400");
+  }
+  offer.start_within_s = static_cast<std::uint32_t>(start_within_s);
   answer.kind = AnswerKind::kOffer;
   return answer;
 }

@@ -58,6 +58,8 @@ struct Offer {
   Sha256Hex sha256;  // lower case
   Url url;
   std::uint64_t size_bytes = 0;
+  std::uint32_t start_within_s =
+      0;  // a random part of it passes before the download; not kept over a restart
 
   [[nodiscard]] bool same_image(const Offer& other) const {
     return version == other.version && sha256 == other.sha256 && size_bytes == other.size_bytes;

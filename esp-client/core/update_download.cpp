@@ -109,6 +109,11 @@ void UpdateMachine::begin(const Offer& offer) {
   best_offset_bytes_ = 0;
   note(offer.version.view());
   add(ActionKind::kPersist);
+  if (offer.start_within_s > 0) {
+    // A fleet that is offered something at the same moment does not begin at the same moment.
+    add_step(Status::kPending);
+    return wait(jitter_.up_to(offer.start_within_s * std::uint64_t{1000}));
+  }
   add_step(Status::kDownloading);
   start_download();
 }

@@ -37,25 +37,6 @@ struct ReleaseRow {
   std::string notes;
 };
 
-struct NewRollout {
-  std::string name;
-  std::string version;
-  std::string model;
-  std::string target_type;         ///< all | canary | specific | group
-  std::string target_filter_json;  ///< a JSON object; empty: none
-  int percentage = 100;
-  bool is_active = true;
-  bool allow_downgrade = false;
-  std::string salt;
-  std::string by;
-};
-
-struct RolloutPatch {
-  std::optional<int> percentage;
-  std::optional<bool> is_active;
-  std::string by;
-};
-
 struct DeviceRow {
   std::string device_id;
   std::string model;
@@ -98,17 +79,17 @@ class ReleaseStore {
   /// All releases with that version that are not withdrawn, at most one per model; empty `model`: all models.
   [[nodiscard]] virtual Expected<std::vector<ReleaseRow>> find_releases(const std::string& version,
                                                                         const std::string& model) = 0;
-};
-
-class RolloutStore {
- public:
-  virtual ~RolloutStore() = default;
-  /// The new id. `invalid` when no such release exists for the model, `conflict` when the name is taken.
-  [[nodiscard]] virtual Expected<std::int64_t> create_rollout(const NewRollout& rollout) = 0;
-  /// `not_found` for an unknown id, `conflict` for an ended one. is_active=false pauses, true resumes.
-  [[nodiscard]] virtual Expected<void> patch_rollout(std::int64_t id, const RolloutPatch& patch) = 0;
-  /// Ends it for good; ending an ended one changes nothing.
-  [[nodiscard]] virtual Expected<void> deactivate_rollout(std::int64_t id, const std::string& by) = 0;
+  /// Never offers or serves the release again, with its firmware_withdrawn event. `not_found`; withdrawing
+  /// twice changes nothing.
+  [[nodiscard]] virtual Expected<void> withdraw_release(const std::string& version, const std::string& model,
+                                                        const std::string& by, const std::string& why) = 0;
+  /// Removes the row, with its firmware_deleted event; answers its file's path when no other release uses
+  /// that file, else the empty text. `not_found`; `conflict` while a rollout that has not ended needs it.
+  [[nodiscard]] virtual Expected<std::string> delete_release(const std::string& version,
+                                                             const std::string& model,
+                                                             const std::string& by) = 0;
+  /// Whether any release, withdrawn or not, names that file.
+  [[nodiscard]] virtual Expected<bool> is_file_used(const std::string& file_path) = 0;
 };
 
 class FleetReader {

@@ -43,6 +43,9 @@ class Blobs {
   [[nodiscard]] virtual Expected<std::shared_ptr<const Blob>> open(const std::string& file_path,
                                                                    std::int64_t size_bytes,
                                                                    const std::string& sha256) = 0;
+  /// Removes a file nobody refers to any more; whoever is being served from it is served to the end. A
+  /// missing file is no error.
+  virtual void remove(const std::string& file_path) = 0;
 };
 
 }  // namespace ota::fleet

@@ -50,8 +50,10 @@ class PushStore {
   /// locked, that have been seen on MQTT or have an open offer. Ended by save_page.
   [[nodiscard]] virtual Expected<std::vector<Device>> load_page(const std::string& model,
                                                                 const std::string& after, int count_max) = 0;
-  [[nodiscard]] virtual Expected<void> save_page(const std::vector<OfferChange>& offers) = 0;
+  [[nodiscard]] virtual Expected<void> save_page(const BatchChanges& changes) = 0;
   [[nodiscard]] virtual Expected<std::int64_t> next_attempt_id() = 0;
+  /// As UpdateStore::free_slots between load_page and save_page; at other times the answer is only a hint.
+  [[nodiscard]] virtual Expected<int> free_slots(std::int64_t rollout_id, const PushRate& rate) = 0;
 
   /// Offers of devices seen on MQTT with wanted_revision <> published_revision that were wanted before
   /// `wanted_before`, by device id above `after`.

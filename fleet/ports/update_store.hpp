@@ -7,6 +7,7 @@
 
 #include "fleet/device.hpp"
 #include "fleet/expected.hpp"
+#include "fleet/rollout_policy.hpp"
 #include "fleet/time.hpp"
 
 namespace ota::fleet {
@@ -21,7 +22,8 @@ struct Contact {
   std::string reported_json;           ///< empty: not said
   std::optional<bool> online;          ///< from presence, or true for any MQTT message
   bool over_mqtt = false;
-  bool registers = true;  ///< false for a presence alone: it updates a known device and never makes one
+  bool registers = true;  ///< false where no message is a word of the device: it may not make one
+  bool loads = true;      ///< false for a presence alone, which decides nothing
   Time seen_at{};
 };
 
@@ -67,9 +69,9 @@ class UpdateStore {
   virtual ~UpdateStore() = default;
 
   /// Begins a transaction, registers `contacts` (unique ids, sorted by id) in one statement and answers their
-  /// devices in the same order, locked until the end. A presence alone decides nothing and is not loaded: it
-  /// answers a Device with its id and an empty `model`. A MAC that another device holds is not taken; the answered Device::mac is what is
-  /// stored.
+  /// devices in the same order, locked until the end. What is not loaded, or not known, answers a Device with
+  /// its id and an empty `model`. A MAC that another device holds is not taken; the answered Device::mac is
+  /// what is stored.
   [[nodiscard]] virtual Expected<std::vector<Device>> begin(const std::vector<Contact>& contacts) = 0;
 
   /// Inside the transaction: the attempt with that id if it is that device's; nullopt when there is none.
@@ -79,6 +81,10 @@ class UpdateStore {
   /// adopted database get an attempt_id when they are found. nullopt when there is none.
   [[nodiscard]] virtual Expected<std::optional<Attempt>> find_attempt_at(const std::string& device_id,
                                                                          const std::string& version) = 0;
+
+  /// Inside the transaction: how many more offers the rollout's rate allows now. Locks out every other
+  /// transaction that asks until this one ends.
+  [[nodiscard]] virtual Expected<int> free_slots(std::int64_t rollout_id, const PushRate& rate) = 0;
 
   /// A new, never used attempt id. May be called outside a transaction.
   [[nodiscard]] virtual Expected<std::int64_t> next_attempt_id() = 0;

@@ -4,6 +4,7 @@
 
 #include <thread>
 
+#include "sql/rollout_store.hpp"
 #include "tests/sql/fixture.hpp"
 #include "tests/support/eventually.hpp"
 
@@ -45,6 +46,10 @@ class Admin : public testing::Test {
     const auto id = rollouts_.create_rollout(rollout);
     EXPECT_TRUE(id) << id.error().message;
     return id.value_or(0);
+  }
+
+  fleet::Expected<fleet::OrderOutcome> finish(std::int64_t id) {
+    return rollouts_.order(id, {fleet::RolloutCommand::finish, "admin", {}, false, {}});
   }
 
   std::string events() {
@@ -148,27 +153,27 @@ TEST_F(Admin, RefusesARolloutWithoutReleaseOrWithATakenName) {
 
 TEST_F(Admin, PatchesPercentageAndActivity) {
   const auto id = create("r");
-  ASSERT_TRUE(rollouts_.patch_rollout(id, {25, std::nullopt, "admin"}));
+  ASSERT_TRUE(rollouts_.patch_rollout(id, {25, std::nullopt, {}, {}, "admin"}));
   EXPECT_EQ(state_of(id), "running true 25");
-  ASSERT_TRUE(rollouts_.patch_rollout(id, {std::nullopt, false, "admin"}));
+  ASSERT_TRUE(rollouts_.patch_rollout(id, {std::nullopt, false, {}, {}, "admin"}));
   EXPECT_EQ(state_of(id), "paused false 25");
-  ASSERT_TRUE(rollouts_.patch_rollout(id, {50, true, "admin"}));
+  ASSERT_TRUE(rollouts_.patch_rollout(id, {50, true, {}, {}, "admin"}));
   EXPECT_EQ(state_of(id), "running true 50");
-  ASSERT_TRUE(rollouts_.patch_rollout(id, {50, true, "admin"})) << "changes nothing";
+  ASSERT_TRUE(rollouts_.patch_rollout(id, {50, true, {}, {}, "admin"})) << "changes nothing";
   EXPECT_EQ(events(), "firmware_uploaded,rollout_created,rollout_updated,rollout_updated,rollout_updated");
 }
 
 TEST_F(Admin, AnEndedRolloutStaysEnded) {
   const auto id = create("r");
-  ASSERT_TRUE(rollouts_.deactivate_rollout(id, "admin"));
-  ASSERT_TRUE(rollouts_.deactivate_rollout(id, "admin"));
+  ASSERT_TRUE(finish(id));
+  ASSERT_TRUE(finish(id));
   EXPECT_EQ(state_of(id), "finished false 10");
   EXPECT_EQ(events(), "firmware_uploaded,rollout_created,rollout_updated");
-  const auto patched = rollouts_.patch_rollout(id, {50, std::nullopt, "admin"});
+  const auto patched = rollouts_.patch_rollout(id, {50, std::nullopt, {}, {}, "admin"});
   ASSERT_FALSE(patched);
   EXPECT_EQ(patched.error().kind, ErrorKind::conflict);
   EXPECT_EQ(rollouts_.patch_rollout(id + 1, {}).error().kind, ErrorKind::not_found);
-  EXPECT_EQ(rollouts_.deactivate_rollout(id + 1, "admin").error().kind, ErrorKind::not_found);
+  EXPECT_EQ(finish(id + 1).error().kind, ErrorKind::not_found);
 }
 
 TEST_F(Admin, TextWithNulIsRefused) {
@@ -213,7 +218,7 @@ TEST_F(Admin, ListsUpdatesNewestFirstByDeviceAndVersion) {
 
 TEST_F(Admin, SumsTheFleetUp) {
   create("running");
-  ASSERT_TRUE(rollouts_.patch_rollout(create("paused"), {std::nullopt, false, "admin"}));
+  ASSERT_TRUE(rollouts_.patch_rollout(create("paused"), {std::nullopt, false, {}, {}, "admin"}));
   database_.value(
       "INSERT INTO devices (device_id, device_model, online) VALUES ('a', 'm1', true), ('b', 'm1', false), "
       "('c', 'm2', true)");

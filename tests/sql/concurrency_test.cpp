@@ -62,11 +62,11 @@ class Concurrency : public testing::Test {
           (void)store.save_page({});
           break;
         }
-        std::vector<fleet::OfferChange> changes;
-        for (const auto& device : *page) changes.push_back({device.id, raised(device), now()});
+        fleet::BatchChanges changes;
+        for (const auto& device : *page) changes.offers.push_back({device.id, raised(device), now()});
         const auto saved = store.save_page(changes);
         if (!saved) note(saved.error());
-        if (saved) raised_ += changes.size();
+        if (saved) raised_ += changes.offers.size();
         after = page->back().id;
       }
       const auto wanted = store.unpublished(now() + std::chrono::hours(1), "", 15);

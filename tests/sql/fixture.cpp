@@ -130,6 +130,7 @@ fleet::Contact presence_of(const std::string& device_id, bool online) {
   contact.online = online;
   contact.over_mqtt = true;
   contact.registers = false;
+  contact.loads = false;
   return contact;
 }
 

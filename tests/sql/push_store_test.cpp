@@ -26,6 +26,12 @@ class Push : public testing::Test {
     return offer;
   }
 
+  static fleet::BatchChanges offers(std::vector<fleet::OfferChange> changed) {
+    fleet::BatchChanges changes;
+    changes.offers = std::move(changed);
+    return changes;
+  }
+
   std::vector<std::string> page(const std::string& after, int count_max) {
     std::vector<std::string> ids;
     const auto devices = store_.load_page("esp32", after, count_max);
@@ -82,8 +88,8 @@ TEST_F(Push, SavedOffersAreUnpublishedUntilAcknowledged) {
   insert_devices();
   ASSERT_TRUE(store_.load_page("esp32", "", 10));
   const auto at = now();
-  ASSERT_TRUE(
-      store_.save_page({{"B", offer_of(11, 1), at}, {"a", offer_of(12, 1), at}, {"d", offer_of(5, 2), at}}));
+  ASSERT_TRUE(store_.save_page(
+      offers({{"B", offer_of(11, 1), at}, {"a", offer_of(12, 1), at}, {"d", offer_of(5, 2), at}})));
 
   EXPECT_TRUE(store_.unpublished(at, "", 10)->empty()) << "wanted_before is exclusive";
   const auto later = at + std::chrono::seconds(1);
@@ -103,7 +109,7 @@ TEST_F(Push, SavedOffersAreUnpublishedUntilAcknowledged) {
 TEST_F(Push, AnOldAcknowledgementChangesNothing) {
   insert_devices();
   ASSERT_TRUE(store_.load_page("esp32", "", 10));
-  ASSERT_TRUE(store_.save_page({{"a", offer_of(12, 3), now()}}));
+  ASSERT_TRUE(store_.save_page(offers({{"a", offer_of(12, 3), now()}})));
   ASSERT_TRUE(store_.mark_published({{"a", 3}}));
   ASSERT_TRUE(store_.mark_published({{"a", 2}}));
   EXPECT_EQ(database_.value("SELECT published_revision FROM offers WHERE device_id = 'a'"), "3");

@@ -64,6 +64,7 @@ class FakeUpdateStore final : public fleet::UpdateStore {
     return newest;
   }
 
+  fleet::Expected<int> free_slots(std::int64_t, const fleet::PushRate&) override { return 1; }
   fleet::Expected<std::int64_t> next_attempt_id() override { return next_id_++; }
 
   fleet::Expected<void> commit(const fleet::BatchChanges& changes) override {

@@ -4,10 +4,13 @@
 #include <mbedtls/version.h>
 
 #include <array>
+#include <chrono>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "fleet/catalog.hpp"
+#include "fleet/decide.hpp"
 #include "fleet/device.hpp"
 
 namespace ota::tests {
@@ -22,6 +25,19 @@ inline std::array<std::uint8_t, 32> test_sha256(std::string_view text) {
   mbedtls_sha256_ret(bytes, text.size(), digest.data(), 0);
 #endif
   return digest;
+}
+
+/// A clock for the domain's port whose only zone is UTC.
+inline std::optional<fleet::LocalMoment> utc_clock(const std::string& zone, fleet::Time now, int days_back,
+                                                   int minute) {
+  if (zone != "UTC") return std::nullopt;
+  const auto day = std::chrono::floor<std::chrono::days>(now) - std::chrono::days(days_back);
+  const auto weekday = std::chrono::weekday(day).iso_encoding() - 1;
+  return fleet::LocalMoment{fleet::Time(day) + std::chrono::minutes(minute), static_cast<int>(weekday)};
+}
+
+inline fleet::Circumstances circumstances(fleet::Time now = {}) {
+  return {&test_sha256, now, &utc_clock};
 }
 
 inline fleet::Release release(std::int64_t id, std::string version, std::string min_version = "") {

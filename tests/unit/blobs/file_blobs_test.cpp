@@ -143,29 +143,42 @@ TEST_F(FileBlobsTest, AKilledUploadIsSweptAtTheNextStartAndALivingOneIsNot) {
 }
 
 TEST_F(FileBlobsTest, OrphansAreSweptUnlessAnUploadIsUnderWay) {
-  FileBlobs blobs(folder_, 1000);
+  std::string referenced_path;
+  FileBlobs blobs(folder_, 1000,
+                  [&](const std::string& path) -> fleet::Expected<bool> { return path == referenced_path; });
   const auto referenced = store(blobs, "referenced");
+  referenced_path = referenced.file_path;
   const auto orphan = store(blobs, "orphan");
   write_file("esp32_1.0.0.bin", "adopted files are never touched");
-  const auto asks = [&](const std::string& path) -> fleet::Expected<bool> {
-    return path == referenced.file_path;
-  };
   {
     const auto upload = blobs.begin_upload();
-    EXPECT_EQ(blobs.sweep_orphans(asks).value(), 0);
+    EXPECT_EQ(blobs.sweep_orphans().value(), 0);
   }
-  EXPECT_EQ(blobs.sweep_orphans(asks).value(), 1);
+  EXPECT_EQ(blobs.sweep_orphans().value(), 1);
   EXPECT_FALSE(fs::exists(folder_ + "/" + orphan.file_path));
   EXPECT_TRUE(fs::exists(folder_ + "/" + referenced.file_path));
   EXPECT_TRUE(fs::exists(folder_ + "/esp32_1.0.0.bin"));
 }
 
-TEST_F(FileBlobsTest, ASweepThatCannotAskRemovesNothing) {
-  FileBlobs blobs(folder_, 1000);
+TEST_F(FileBlobsTest, RemovesAFileOnlyOnceNoReleaseNamesIt) {
+  bool referenced = true;
+  FileBlobs blobs(folder_, 1000, [&](const std::string&) -> fleet::Expected<bool> { return referenced; });
   const auto stored = store(blobs, "image");
-  EXPECT_FALSE(blobs.sweep_orphans([](const std::string&) -> fleet::Expected<bool> {
+  blobs.remove(stored.file_path);
+  EXPECT_TRUE(fs::exists(folder_ + "/" + stored.file_path));
+  referenced = false;
+  blobs.remove("../" + stored.file_path);
+  blobs.remove(stored.file_path);
+  EXPECT_FALSE(fs::exists(folder_ + "/" + stored.file_path));
+}
+
+TEST_F(FileBlobsTest, ASweepThatCannotAskRemovesNothing) {
+  FileBlobs blobs(folder_, 1000, [](const std::string&) -> fleet::Expected<bool> {
     return fleet::fail(ErrorKind::unavailable, "away");
-  }));
+  });
+  const auto stored = store(blobs, "image");
+  EXPECT_FALSE(blobs.sweep_orphans());
+  blobs.remove(stored.file_path);
   EXPECT_TRUE(fs::exists(folder_ + "/" + stored.file_path));
 }
 

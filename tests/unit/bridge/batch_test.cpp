@@ -22,7 +22,7 @@ class FixedCatalog final : public fleet::CatalogSource {
 
 class Batch : public ::testing::Test {
  protected:
-  void add(const std::string& device_id, std::variant<fleet::Check, fleet::Report, fleet::Presence> body,
+  void add(const std::string& device_id, decltype(fleet::Message::body) body,
            fleet::Channel channel = fleet::Channel::mqtt) {
     const auto index = answers_.size();
     answers_.emplace_back();
@@ -43,8 +43,12 @@ class Batch : public ::testing::Test {
   std::vector<Errand> errands_;
   std::vector<std::optional<fleet::Expected<fleet::Answer>>> answers_;
   std::vector<std::string> offers_changed_;
-  Writer writer_{std::make_unique<tests::FakeUpdateStore>(&memory_), &catalog_, &tests::test_sha256,
-                 [this](const fleet::Device& device) { offers_changed_.push_back(device.id); }};
+  Writer writer_{std::make_unique<tests::FakeUpdateStore>(&memory_),
+                 &catalog_,
+                 &tests::test_sha256,
+                 &tests::utc_clock,
+                 [this](const fleet::Device& device) { offers_changed_.push_back(device.id); },
+                 [](std::int64_t, const fleet::Device&) {}};
 };
 
 TEST_F(Batch, MessagesOfOneDeviceSeeEachOthersEffectsInOrder) {

@@ -25,6 +25,8 @@ class InboxTest : public ::testing::Test {
     ports.stores.push_back(std::make_unique<tests::FakeUpdateStore>(&memory_));
     ports.catalogs = &catalog_;
     ports.sha256 = &tests::test_sha256;
+    ports.local_clock = &tests::utc_clock;
+    ports.turned_away = [](std::int64_t, const fleet::Device&) {};
     ports.offer_changed = [](const fleet::Device&) {};
     ports.events_written = [] {};
     inbox_ = std::make_unique<Inbox>(std::move(ports));

@@ -101,6 +101,18 @@ TEST_F(UpdateLoop, NoUpdateWhileLoadingTouchesNothing) {
   EXPECT_EQ(state(), State::kLoading);
 }
 
+TEST_F(UpdateLoop, AnOfferMayAskForARandomStart) {
+  connect();
+  device().offer(offer_json(image_, "1.1.0", 257, R"(,"start_within_seconds":3600)"));
+  EXPECT_EQ(state(), State::kWaiting);
+  EXPECT_FALSE(device().downloading);
+  EXPECT_EQ(value_of(status(), "status"), "pending") << "the server knows that it is taken";
+  device().advance(3'600'000);
+  EXPECT_TRUE(device().downloading);
+  device().serve(image_);
+  EXPECT_EQ(value_of(status(), "status"), "installing");
+}
+
 TEST_F(UpdateLoop, WithdrawnStopsTheDownload) {
   connect();
   device().offer(offer_json(image_));

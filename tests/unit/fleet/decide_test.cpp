@@ -10,10 +10,9 @@ namespace {
 using tests::device;
 using tests::release;
 using tests::rollout;
-using tests::test_sha256;
 
 Decision decide_for(const Device& one, const Catalog& catalog) {
-  return decide(one, catalog, test_sha256);
+  return decide(one, catalog, tests::circumstances());
 }
 
 std::string version_offered(const Decision& decision) {
@@ -61,9 +60,9 @@ TEST(Decide, PausedOrHeldNeverFallsThroughToAnOlderRollout) {
   auto failing = device("a", "1.0.0");
   failing.offer.emplace();
   failing.offer->rollout_id = 2;
-  failing.offer->failed_attempts = kFailedAttemptsMax - 1;
+  failing.offer->failed_attempts = 2;
   EXPECT_EQ(version_offered(decide_for(failing, running)), "1.2.0");
-  failing.offer->failed_attempts = kFailedAttemptsMax;
+  failing.offer->failed_attempts = 3;
   EXPECT_EQ(reason_of(decide_for(failing, running)), Reason::held);
 }
 
@@ -119,6 +118,77 @@ TEST(Catalog, LatestIsTheHighestSemanticVersionThatIsNotWithdrawn) {
   const Catalog words({release(1, "spring"), release(2, "autumn")}, {});
   EXPECT_EQ(words.latest("esp32")->version, "autumn");
   EXPECT_EQ(words.latest("other"), nullptr);
+}
+
+TEST(Decide, AScheduledRolloutIsNotLookedAtYet) {
+  auto later = rollout(2, "1.2.0");
+  later.state = RolloutState::scheduled;
+  const Catalog catalog({release(1, "1.1.0"), release(2, "1.2.0")}, {rollout(1, "1.1.0"), later});
+  EXPECT_EQ(version_offered(decide_for(device("a", "1.0.0"), catalog)), "1.1.0");
+}
+
+TEST(Decide, AFreezeOrAHoldOrAClosedWindowKeepsAnUpdateBack) {
+  const Catalog frozen({release(1, "1.1.0")}, {rollout(1, "1.1.0")}, true);
+  EXPECT_EQ(reason_of(decide_for(device("a", "1.0.0"), frozen)), Reason::frozen);
+  EXPECT_EQ(reason_of(decide_for(device("a", "1.1.0"), frozen)), Reason::already_current);
+
+  const Catalog catalog({release(1, "1.1.0")}, {rollout(1, "1.1.0")});
+  auto on_hold = device("a", "1.0.0");
+  on_hold.hold = true;
+  EXPECT_EQ(reason_of(decide_for(on_hold, catalog)), Reason::on_hold);
+
+  auto nightly = rollout(1, "1.1.0");
+  nightly.policy.windows = {{{true, true, true, true, true, true, true}, 120, 60, "UTC"}};
+  const Catalog windows({release(1, "1.1.0")}, {nightly});
+  const auto at = [&](std::chrono::minutes minute) {
+    return decide(device("a", "1.0.0"), windows, tests::circumstances(Time(minute)));
+  };
+  EXPECT_EQ(reason_of(at(std::chrono::minutes(119))), Reason::outside_window);
+  EXPECT_EQ(version_offered(at(std::chrono::minutes(120))), "1.1.0");
+}
+
+TEST(Decide, APinnedDeviceIsOnlyInRolloutsOfItsVersion) {
+  const Catalog catalog({release(1, "1.1.0"), release(2, "1.2.0")},
+                        {rollout(1, "1.1.0"), rollout(2, "1.2.0")});
+  auto pinned = device("a", "1.0.0");
+  pinned.pinned_version = "1.1.0";
+  EXPECT_EQ(version_offered(decide_for(pinned, catalog)), "1.1.0");
+  pinned.pinned_version = "0.9.0";
+  EXPECT_EQ(reason_of(decide_for(pinned, catalog)), Reason::not_targeted);
+}
+
+TEST(Decide, TargetsOfAbortedRolloutsAreNoStepOnTheWay) {
+  auto bad = release(2, "1.1.0");
+  const Catalog through({release(1, "1.0.0"), bad, release(3, "1.2.0", "1.1.0")}, {rollout(1, "1.2.0")});
+  EXPECT_EQ(version_offered(decide_for(device("a", "1.0.0"), through)), "1.1.0");
+  bad.aborted = true;
+  const Catalog blocked({release(1, "1.0.0"), bad, release(3, "1.2.0", "1.1.0")}, {rollout(1, "1.2.0")});
+  EXPECT_EQ(reason_of(decide_for(device("a", "1.0.0"), blocked)), Reason::no_way_to_version);
+}
+
+TEST(Decide, TellsWhichRolloutsItLookedAt) {
+  const Catalog catalog({release(1, "1.1.0"), release(2, "1.2.0")},
+                        {rollout(1, "1.1.0"), canary(2, "1.2.0", 20)});
+  std::vector<Considered> considered;
+  (void)decide(device("esp32_001", "1.0.0"), catalog, tests::circumstances(), &considered);
+  ASSERT_EQ(considered.size(), 2U);
+  EXPECT_EQ(considered[0].membership, Membership::bucket_above);
+  EXPECT_EQ(considered[1].membership, Membership::in);
+}
+
+TEST(IsDue, CountsWhoWillBeReachedAndHasNotBegun) {
+  auto paused = rollout(1, "1.1.0");
+  paused.state = RolloutState::paused;
+  const Catalog catalog({release(1, "1.1.0")}, {paused});
+  const auto due = [&](const Device& one) { return is_due(one, paused, decide_for(one, catalog)); };
+  EXPECT_TRUE(due(device("a", "1.0.0")));
+  EXPECT_FALSE(due(device("a", "1.1.0")));
+  auto begun = device("a", "1.0.0");
+  begun.offer.emplace();
+  begun.offer->rollout_id = 1;
+  EXPECT_TRUE(due(begun));
+  begun.offer->taken = true;
+  EXPECT_FALSE(due(begun));
 }
 
 }  // namespace

@@ -25,7 +25,9 @@ class DeviceFlow : public ::testing::Test {
     return std::get<ReportAnswer>(on_report(work_, message, {work_.device.attempt}, context()).value());
   }
   FlowContext context() {
-    return {catalog_, tests::test_sha256, now_, [this] { return Expected<std::int64_t>(next_id_++); }};
+    slots_.emplace([this](std::int64_t, const PushRate&) { return Expected<int>(free_slots_); });
+    return {catalog_, tests::circumstances(now_), [this] { return Expected<std::int64_t>(next_id_++); },
+            &*slots_};
   }
   std::vector<std::string> event_types() const {
     std::vector<std::string> types;
@@ -39,6 +41,8 @@ class DeviceFlow : public ::testing::Test {
   DeviceWork work_;
   Time now_{std::chrono::hours(1)};
   std::int64_t next_id_ = 100;
+  int free_slots_ = 0;
+  std::optional<SlotBudget> slots_;
 };
 
 TEST_F(DeviceFlow, OfferKeepsItsAttemptOverRepeatedChecks) {
@@ -84,11 +88,14 @@ TEST_F(DeviceFlow, PollerThatNeverReportsIsCompletedByItsNextCheck) {
 }
 
 TEST_F(DeviceFlow, OldVersionAfterInstallingRollsBackAndAThirdFailureHolds) {
-  for (int i = 0; i < kFailedAttemptsMax; ++i) {
+  for (int i = 0; i < 3; ++i) {
     const auto answer = check("1.0.0", "b" + std::to_string(i));
     ASSERT_TRUE(std::holds_alternative<OfferAnswer>(answer)) << i;
     EXPECT_EQ(std::get<OfferAnswer>(answer).attempt_id, 100 + i);
     report(Status::installing);
+    const auto failed = check("1.0.0", "b" + std::to_string(i + 1));
+    ASSERT_TRUE(std::holds_alternative<NoUpdateAnswer>(failed)) << "a pause follows a failure";
+    now_ += std::chrono::hours(1);
   }
   const auto held = check("1.0.0", "b9");
   ASSERT_TRUE(std::holds_alternative<NoUpdateAnswer>(held));
@@ -127,9 +134,7 @@ TEST_F(DeviceFlow, ReportWithoutAnyOfferOpensAnAttemptOfItsOwn) {
 }
 
 TEST_F(DeviceFlow, PushMakesReplacesAndClearsButNeverTouchesAnAttemptUnderWay) {
-  const auto settle = [this] {
-    return settle_offer(work_, decide(work_.device, *catalog_, tests::test_sha256), context()).has_value();
-  };
+  const auto settle = [this] { return settle_offer(work_, context()).has_value(); };
   ASSERT_TRUE(settle());
   EXPECT_EQ(work_.device.offer->version, "1.1.0");
   catalog_ = std::make_shared<const Catalog>(std::vector<Release>{release(2, "1.1.0"), release(3, "1.2.0")},
@@ -147,15 +152,129 @@ TEST_F(DeviceFlow, UntakenOfferIsClearedWhenTheRolloutEnds) {
   check("1.0.0");
   catalog_ =
       std::make_shared<const Catalog>(std::vector<Release>{release(2, "1.1.0")}, std::vector<Rollout>{});
-  ASSERT_TRUE(settle_offer(work_, decide(work_.device, *catalog_, tests::test_sha256), context()));
+  ASSERT_TRUE(settle_offer(work_, context()));
   EXPECT_FALSE(work_.device.offer->is_standing());
   EXPECT_EQ(work_.device.offer->wanted_revision, 2);
 }
 
 TEST_F(DeviceFlow, RestOnlyDevicesGetNoPush) {
   work_.device.on_mqtt = false;
-  ASSERT_TRUE(settle_offer(work_, decide(work_.device, *catalog_, tests::test_sha256), context()));
+  ASSERT_TRUE(settle_offer(work_, context()));
   EXPECT_FALSE(work_.device.offer);
+}
+
+TEST_F(DeviceFlow, AnAttemptTimesOutAtItsDeadlineAndNoSooner) {
+  check("1.0.0");
+  report(Status::downloading);
+  const auto expire = [this] { return on_expire(work_, {work_.device.attempt}, context()).has_value(); };
+  now_ += std::chrono::hours(24) - std::chrono::seconds(1);
+  ASSERT_TRUE(expire());
+  EXPECT_EQ(work_.device.attempt->status, Status::downloading);
+  now_ += std::chrono::seconds(1);
+  ASSERT_TRUE(expire());
+  EXPECT_EQ(work_.device.attempt->status, Status::failed);
+  EXPECT_EQ(work_.device.attempt->failure, FailureKind::timed_out);
+  EXPECT_FALSE(work_.device.offer->open);
+  EXPECT_EQ(work_.device.offer->retry_at, now_ + std::chrono::minutes(5));
+}
+
+TEST_F(DeviceFlow, InstallingWithoutAHelloFailsAfterTheConfirmTimeOnMqttOnly) {
+  check("1.0.0");
+  report(Status::installing);
+  EXPECT_EQ(work_.device.attempt->due_at, now_ + std::chrono::minutes(15));
+  now_ += std::chrono::minutes(15);
+  ASSERT_TRUE(on_expire(work_, {work_.device.attempt}, context()));
+  EXPECT_EQ(work_.device.attempt->failure, FailureKind::offline_after_install);
+
+  work_ = {};
+  work_.device = device("poller", "1.0.0");
+  work_.device.on_mqtt = false;
+  check("1.0.0");
+  report(Status::installing);
+  EXPECT_EQ(work_.device.attempt->due_at, now_ + std::chrono::hours(24));
+}
+
+TEST_F(DeviceFlow, TheHelloOfTheNewVersionCompletesWhatHasTimedOut) {
+  check("1.0.0");
+  report(Status::installing);
+  now_ += std::chrono::minutes(15);
+  ASSERT_TRUE(on_expire(work_, {work_.device.attempt}, context()));
+  check("1.1.0", "b2");
+  EXPECT_EQ(work_.device.attempt->status, Status::success);
+  EXPECT_EQ(work_.device.attempt->failure, std::nullopt);
+  EXPECT_EQ(work_.device.offer->retry_at, std::nullopt);
+}
+
+TEST_F(DeviceFlow, ARateLetsDevicesWaitAndTheirOffersAreKept) {
+  auto limited = rollout(1, "1.1.0");
+  limited.policy.rate.in_flight_max = 1;
+  catalog_ = std::make_shared<const Catalog>(std::vector<Release>{release(2, "1.1.0")},
+                                             std::vector<Rollout>{limited});
+  const auto waits = std::get<NoUpdateAnswer>(check("1.0.0"));
+  EXPECT_EQ(waits.waits_for_rollout, 1);
+  EXPECT_FALSE(work_.device.offer);
+  free_slots_ = 1;
+  EXPECT_TRUE(std::holds_alternative<OfferAnswer>(check("1.0.0")));
+  free_slots_ = 0;
+  EXPECT_TRUE(std::holds_alternative<OfferAnswer>(check("1.0.0"))) << "it has its slot";
+}
+
+TEST_F(DeviceFlow, AWithdrawnReleaseStopsWhatHasNotBegunToInstall) {
+  const auto withdraw = [this] {
+    auto bad = release(2, "1.1.0");
+    bad.withdrawn = true;
+    catalog_ =
+        std::make_shared<const Catalog>(std::vector<Release>{bad}, std::vector<Rollout>{rollout(1, "1.1.0")});
+  };
+  check("1.0.0");
+  report(Status::downloading);
+  const auto good = catalog_;
+  withdraw();
+  ASSERT_TRUE(settle_offer(work_, context()));
+  EXPECT_EQ(work_.device.attempt->failure, FailureKind::withdrawn);
+  EXPECT_FALSE(work_.device.offer->open);
+  EXPECT_EQ(work_.device.offer->failed_attempts, 0);
+
+  work_ = {};
+  work_.device = device("dev2", "1.0.0");
+  catalog_ = good;
+  check("1.0.0");
+  report(Status::installing);
+  withdraw();
+  ASSERT_TRUE(settle_offer(work_, context()));
+  EXPECT_EQ(work_.device.attempt->status, Status::installing);
+}
+
+TEST_F(DeviceFlow, ASupersededAttemptIsNobodysFailure) {
+  check("1.0.0");
+  report(Status::downloading);
+  catalog_ = std::make_shared<const Catalog>(std::vector<Release>{release(2, "1.1.0"), release(3, "1.2.0")},
+                                             std::vector<Rollout>{rollout(1, "1.1.0"), rollout(2, "1.2.0")});
+  check("1.0.0");
+  EXPECT_EQ(work_.device.offer->version, "1.2.0");
+  ASSERT_EQ(work_.attempts.size(), 1U);
+  EXPECT_EQ(work_.attempts[0].due_at, std::nullopt);
+}
+
+TEST_F(DeviceFlow, ARollbackTakesBackExactlyThoseThatTookIt) {
+  check("1.0.0");
+  report(Status::installing);
+  check("1.1.0", "b2");
+  auto back = rollout(9, "1.0.0");
+  back.rolls_back = 1;
+  back.allow_downgrade = true;
+  catalog_ = std::make_shared<const Catalog>(std::vector<Release>{release(1, "1.0.0"), release(2, "1.1.0")},
+                                             std::vector<Rollout>{back});
+  ASSERT_TRUE(settle_offer(work_, context()));
+  EXPECT_EQ(work_.device.offer->version, "1.0.0");
+  report(Status::installing, "1.0.0", {}, work_.device.offer->attempt_id);
+  check("1.0.0", "b3");
+  EXPECT_EQ(work_.device.version, "1.0.0");
+  EXPECT_NE(std::get<NoUpdateAnswer>(check("1.0.0", "b3")).reason.find("already"), std::string::npos);
+
+  work_ = {};
+  work_.device = device("newcomer", "1.1.0");
+  EXPECT_TRUE(std::holds_alternative<NoUpdateAnswer>(check("1.1.0")));
 }
 
 }  // namespace

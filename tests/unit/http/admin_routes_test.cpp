@@ -48,13 +48,17 @@ TEST_F(AdminRoutes, CreatesARollout) {
 }
 
 TEST_F(AdminRoutes, PatchesAndDeactivates) {
+  rollouts_.rows.resize(1);
+  rollouts_.rows[0].id = 7;
+  rollouts_.outcome.state = fleet::RolloutState::finished;
   const auto patched =
       call(port(), "PATCH", "/api/admin/rollout/7", {{"X-API-Key", kKey}}, R"({"rollout_percentage":25})");
   EXPECT_EQ(patched.body, R"({"status":"ok","message":"Rollout updated successfully"})");
   EXPECT_EQ(rollouts_.last_id, 7);
   EXPECT_EQ(rollouts_.patched.percentage, 25);
   const auto ended = call(port(), "POST", "/api/admin/rollout/8/deactivate", {{"X-API-Key", kKey}});
-  EXPECT_EQ(ended.body, R"({"status":"ok","message":"Rollout deactivated successfully"})");
+  EXPECT_EQ(ended.body, R"({"status":"ok","message":"Rollout deactivated successfully","state":"finished"})");
+  EXPECT_EQ(rollouts_.ordered.command, fleet::RolloutCommand::finish);
   EXPECT_EQ(rollouts_.last_id, 8);
 }
 

@@ -9,7 +9,10 @@
 
 #include "fleet/ports/admin_store.hpp"
 #include "fleet/ports/blobs.hpp"
+#include "fleet/ports/device_store.hpp"
+#include "fleet/ports/event_store.hpp"
 #include "fleet/ports/front_desk.hpp"
+#include "fleet/ports/rollout_store.hpp"
 
 namespace ota::tests {
 
@@ -116,7 +119,20 @@ class FakeReleases final : public fleet::ReleaseStore {
     return found;
   }
 
+  fleet::Expected<void> withdraw_release(const std::string& version, const std::string& model,
+                                         const std::string&, const std::string&) override {
+    ended = "withdrawn " + version + " " + model;
+    return {};
+  }
+  fleet::Expected<std::string> delete_release(const std::string& version, const std::string& model,
+                                              const std::string&) override {
+    ended = "deleted " + version + " " + model;
+    return std::string();
+  }
+  fleet::Expected<bool> is_file_used(const std::string&) override { return true; }
+
   std::vector<fleet::ReleaseRow> rows;
+  std::string ended;
   fleet::NewRelease last;
   std::optional<fleet::Error> failure;
   int finds = 0;
@@ -138,18 +154,105 @@ class FakeRollouts final : public fleet::RolloutStore {
     patched = patch;
     return {};
   }
-  fleet::Expected<void> deactivate_rollout(std::int64_t id, const std::string&) override {
+  fleet::Expected<fleet::OrderOutcome> order(std::int64_t id, const fleet::RolloutOrder& order) override {
     if (failure) return tl::unexpected(*failure);
     last_id = id;
-    ++deactivated;
-    return {};
+    ordered = order;
+    return outcome;
+  }
+  fleet::Expected<std::vector<fleet::RolloutRow>> list_rollouts(const fleet::RolloutQuery& query) override {
+    if (failure) return tl::unexpected(*failure);
+    asked = query;
+    return rows;
+  }
+  fleet::Expected<fleet::RolloutRow> find_rollout(std::int64_t id) override {
+    if (failure) return tl::unexpected(*failure);
+    for (const auto& row : rows) {
+      if (row.id == id) return row;
+    }
+    return fleet::fail(fleet::ErrorKind::not_found, "no rollout with id " + std::to_string(id));
+  }
+  fleet::Expected<fleet::RolloutStanding> standing(std::int64_t) override { return stands; }
+  fleet::Expected<std::vector<std::string>> retry(std::int64_t id, const std::string& device_id,
+                                                  const std::string&) override {
+    last_id = id;
+    return device_id.empty() ? std::vector<std::string>{"a", "b"} : std::vector<std::string>{device_id};
   }
 
   fleet::NewRollout created;
   fleet::RolloutPatch patched;
   std::int64_t last_id = 0;
-  int deactivated = 0;
+  fleet::RolloutOrder ordered;
+  fleet::OrderOutcome outcome;
+  fleet::RolloutQuery asked;
+  std::vector<fleet::RolloutRow> rows;
+  fleet::RolloutStanding stands;
   std::optional<fleet::Error> failure;
+};
+
+class FakeDevices final : public fleet::DeviceStore {
+ public:
+  fleet::Expected<fleet::DeviceDetails> find_device(const std::string& device_id) override {
+    for (const auto& device : devices) {
+      if (device.id != device_id) continue;
+      fleet::DeviceDetails details;
+      details.device = device;
+      return details;
+    }
+    return fleet::fail(fleet::ErrorKind::not_found, "no device with id " + device_id);
+  }
+  fleet::Expected<void> patch_device(const std::string& device_id, const fleet::DevicePatch& patch) override {
+    if (auto found = find_device(device_id); !found) return tl::unexpected(found.error());
+    patched = patch;
+    return {};
+  }
+  fleet::Expected<void> delete_device(const std::string& device_id, const std::string&) override {
+    if (auto found = find_device(device_id); !found) return tl::unexpected(found.error());
+    return {};
+  }
+  fleet::Expected<fleet::GroupOutcome> change_group(const fleet::GroupChange& wanted) override {
+    change = wanted;
+    return fleet::GroupOutcome{wanted.add, {"ghost"}};
+  }
+  fleet::Expected<std::vector<fleet::Device>> page_of_devices(const std::string& model,
+                                                              const std::string& after,
+                                                              int count_max) override {
+    std::vector<fleet::Device> page;
+    for (const auto& device : devices) {
+      const bool wanted = device.model == model && device.id > after;
+      if (wanted && page.size() < static_cast<std::size_t>(count_max)) page.push_back(device);
+    }
+    return page;
+  }
+  fleet::Expected<std::map<std::string, std::int64_t>> running_versions(const std::string& model) override {
+    std::map<std::string, std::int64_t> versions;
+    for (const auto& device : devices) {
+      if (device.model == model) ++versions[device.version];
+    }
+    return versions;
+  }
+
+  std::vector<fleet::Device> devices;  ///< by id
+  fleet::DevicePatch patched;
+  fleet::GroupChange change;
+};
+
+class FakeEvents final : public fleet::EventStore {
+ public:
+  fleet::Expected<std::vector<fleet::EventRow>> list_events(const fleet::EventQuery& query) override {
+    asked = query;
+    return rows;
+  }
+  fleet::Expected<bool> set_frozen(bool wanted, const std::string&, const std::string& reason) override {
+    frozen = wanted;
+    why = reason;
+    return true;
+  }
+
+  std::vector<fleet::EventRow> rows;
+  fleet::EventQuery asked;
+  bool frozen = false;
+  std::string why;
 };
 
 class FakeFleet final : public fleet::FleetReader {

@@ -76,13 +76,42 @@ TEST(RolloutBody, SpecificAndGroupTakeEitherForm) {
 
 TEST(RolloutPatchBody, TakesEitherFieldOrBoth) {
   const auto both =
-      read_rollout_patch(fleet::parse_json(R"({"rollout_percentage":50,"is_active":false})").value());
+      read_rollout_patch(fleet::parse_json(R"({"rollout_percentage":50,"is_active":false})").value(), {});
   EXPECT_EQ(both.value().percentage, 50);
   EXPECT_EQ(both.value().is_active, false);
   const auto one =
-      read_rollout_patch(fleet::parse_json(R"({"rollout_percentage":null,"is_active":true})").value());
+      read_rollout_patch(fleet::parse_json(R"({"rollout_percentage":null,"is_active":true})").value(), {});
   EXPECT_FALSE(one.value().percentage);
-  EXPECT_FALSE(read_rollout_patch(fleet::parse_json("[]").value()));
+  EXPECT_FALSE(read_rollout_patch(fleet::parse_json("[]").value(), {}));
+}
+
+TEST(RolloutPatchBody, ChangesMembersOfThePolicyAndTheFilter) {
+  fleet::RolloutRow row;
+  row.target_type = "group";
+  row.policy.confirm_minutes = 3;
+  const auto read = [&](const char* body) {
+    return read_rollout_patch(fleet::parse_json(body).value(), row);
+  };
+  const auto patch = read(R"({"rate":{"in_flight_max":5},"target_filter":{"group":"beta"}})").value();
+  EXPECT_EQ(patch.policy->rate.in_flight_max, 5);
+  EXPECT_EQ(patch.policy->confirm_minutes, 3);
+  EXPECT_EQ(patch.target_filter_json, R"({"group":"beta"})");
+  EXPECT_FALSE(read(R"({"target_filter":{}})")) << "a group rollout needs its group";
+  EXPECT_FALSE(read(R"({"unknown":1})"));
+  EXPECT_FALSE(read(R"({"confirm_minutes":3})")->policy) << "nothing differs";
+}
+
+TEST(OrderBody, MayBeEmptyAndIsTestedOtherwise) {
+  EXPECT_TRUE(read_order(""));
+  const auto order = read_order(R"({"why":"smoke","acknowledge":true,"device_id":"dev-1"})").value();
+  EXPECT_EQ(order.why, "smoke");
+  EXPECT_TRUE(order.acknowledge);
+  EXPECT_EQ(order.device_id, "dev-1");
+  for (const char* body : {"[]", "{", R"({"why":5})", R"({"acknowledge":"yes"})", R"({"device_id":"a/b"})",
+                           R"({"firmware_version":"../x"})"}) {
+    EXPECT_FALSE(read_order(body)) << body;
+  }
+  EXPECT_FALSE(read_order(R"({"why":")" + std::string(501, 'x') + R"("})"));
 }
 
 }  // namespace

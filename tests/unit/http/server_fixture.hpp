@@ -43,9 +43,11 @@ class ServerTest : public ::testing::Test {
     if (server_) return port_;
     blobs_ = std::make_unique<bridge::FileBlobs>(folder_, options_.upload_bytes_max);
     server_ = std::make_unique<http::Server>(
-        options_,
-        http::Ports{desk_, catalogs_, releases_, rollouts_, fleet_, *blobs_,
-                    [] { return http::HealthDetails{true}; }, [] { return std::string("extra 1\n"); }});
+        options_, http::Ports{desk_, catalogs_, releases_, rollouts_, fleet_, *blobs_,
+                              [] { return http::HealthDetails{true}; },
+                              [] { return std::string("extra 1\n"); }, devices_, events_, &test_sha256,
+                              &utc_clock, [] { return fleet::Time(std::chrono::hours(1000)); },
+                              [this](const std::string& device_id) { forgotten_ = device_id; }});
     const auto started = server_->start();
     EXPECT_TRUE(started) << (started ? "" : started.error().message);
     port_ = started.value_or(0);
@@ -79,6 +81,9 @@ class ServerTest : public ::testing::Test {
   FakeReleases releases_;
   FakeRollouts rollouts_;
   FakeFleet fleet_;
+  FakeDevices devices_;
+  FakeEvents events_;
+  std::string forgotten_;
   std::string folder_;
   std::unique_ptr<bridge::FileBlobs> blobs_;
 

@@ -1,0 +1,116 @@
+#include "fleet/ids.hpp"
+#include "fleet/iso_time.hpp"
+#include "fleet/parse_messages.hpp"
+#include "fleet/strict_json.hpp"
+#include "fleet/targeting.hpp"
+#include "http/admin_replies.hpp"
+#include "http/api.hpp"
+#include "http/device_admin_body.hpp"
+#include "http/params.hpp"
+#include "http/replies.hpp"
+#include "http/rollout_body.hpp"
+
+namespace ota::http {
+namespace {
+
+using fleet::ErrorKind;
+using fleet::Expected;
+
+Expected<std::string> device_id(const Request& request) {
+  return fleet::parse_id("device_id", request.captured);
+}
+
+// What came of a device that was decided anew, in words.
+std::string outcome_of(const fleet::Answer& answer) {
+  if (const auto* offer = std::get_if<fleet::OfferAnswer>(&answer))
+    return "offered " + offer->release->version;
+  if (const auto* none = std::get_if<fleet::NoUpdateAnswer>(&answer)) return none->reason;
+  return std::get<fleet::ReportAnswer>(answer).reason;
+}
+
+}  // namespace
+
+Response Api::show_device(Request& request) {
+  const auto id = device_id(request);
+  if (!id) return error_reply(id.error());
+  const auto details = ports_.devices.find_device(*id);
+  return details ? ok_reply(device_json(*details)) : error_reply(details.error());
+}
+
+Response Api::explain_device(Request& request) {
+  const auto id = device_id(request);
+  if (!id) return error_reply(id.error());
+  const auto details = ports_.devices.find_device(*id);
+  if (!details) return error_reply(details.error());
+  const auto catalog = ports_.catalog.catalog();
+  std::vector<fleet::Considered> considered;
+  const auto decision = fleet::decide(details->device, *catalog, circumstances(), &considered);
+  Explanation explanation{&decision, &considered, {}};
+  for (const auto& one : considered) {
+    explanation.buckets.push_back(fleet::bucket_of(*id, one.rollout->target.salt, ports_.sha256));
+  }
+  return ok_reply(explanation_json(*details, explanation));
+}
+
+Response Api::patch_device(Request& request) {
+  auto id = device_id(request);
+  if (!id) return error_reply(id.error());
+  const auto patch = fleet::parse_json(request.body).and_then(read_device_patch);
+  if (!patch) return error_reply(patch.error());
+  if (auto patched = ports_.devices.patch_device(*id, *patch); !patched) return error_reply(patched.error());
+  return submit(request, {std::move(*id), fleet::Channel::internal, ports_.now(), fleet::Settle{}},
+                [](const fleet::Answer&) { return ok_reply(status_json("Device updated successfully")); });
+}
+
+Response Api::delete_device(Request& request) {
+  const auto id = device_id(request);
+  if (!id) return error_reply(id.error());
+  if (auto deleted = ports_.devices.delete_device(*id, kAdmin); !deleted) return error_reply(deleted.error());
+  if (ports_.forget_device) ports_.forget_device(*id);
+  return ok_reply(status_json("Device deleted successfully"));
+}
+
+// "Update this device now" is a rollout for it alone, watched like any other.
+Response Api::offer_to_device(Request& request) {
+  auto id = device_id(request);
+  if (!id) return error_reply(id.error());
+  const auto body = read_order(request.body);
+  if (!body) return error_reply(body.error());
+  const auto details = ports_.devices.find_device(*id);
+  if (!details) return error_reply(details.error());
+  const auto& model = details->device.model;
+  const auto catalog = ports_.catalog.catalog();
+  const auto* release =
+      body->version.empty() ? catalog->latest(model) : catalog->find_release(model, body->version);
+  if (release == nullptr) {
+    return error_reply(404, "device_model " + model + " has no release" +
+                                (body->version.empty() ? std::string() : " " + body->version));
+  }
+  fleet::NewRollout rollout;
+  rollout.name = "offer " + *id + " " + release->version + " " + fleet::to_iso(ports_.now());
+  rollout.version = release->version;
+  rollout.model = model;
+  rollout.target_type = "specific";
+  rollout.target_filter_json =
+      fleet::to_json({fleet::JsonValue::Object{{"device_ids", {fleet::JsonValue::Array{{*id}}}}}});
+  rollout.by = kAdmin;
+  const auto made = ports_.rollouts.create_rollout(rollout);
+  if (!made) return error_reply(made.error());
+  return submit(request, {std::move(*id), fleet::Channel::internal, ports_.now(), fleet::Settle{}},
+                [rollout_id = *made](const fleet::Answer& answer) {
+                  return ok_reply(offered_json(rollout_id, outcome_of(answer)));
+                });
+}
+
+Response Api::change_group(Request& request) {
+  const auto change = fleet::parse_json(request.body).and_then([&](const fleet::JsonValue& body) {
+    return read_group_change(request.captured, body);
+  });
+  if (!change) return error_reply(change.error());
+  const auto changed = ports_.devices.change_group(*change);
+  if (!changed) return error_reply(changed.error());
+  settle(changed->changed);
+  return ok_reply(group_json(*changed));
+}
+
+}  // namespace ota::http
