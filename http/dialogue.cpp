@@ -1,5 +1,6 @@
 #include "http/dialogue.hpp"
 
+#include <fcntl.h>
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
 
@@ -83,7 +84,7 @@ fleet::Expected<Dialogue::Listening> Dialogue::listen() {
   }
   // Asked again for a longer queue than the library's 5, and never to block the poller.
   ::listen(svr_sock_, kListenBacklog);
-  httplib::detail::set_nonblocking(svr_sock_, true);
+  ::fcntl(svr_sock_, F_SETFL, ::fcntl(svr_sock_, F_GETFL) | O_NONBLOCK);
   return Listening{svr_sock_, port};
 }
 

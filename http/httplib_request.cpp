@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <string_view>
 
 #include "http/params.hpp"
 
@@ -12,6 +13,13 @@ using fleet::ErrorKind;
 using fleet::Expected;
 
 constexpr std::size_t kPieceBytes = 1024 * 1024;
+
+// Names of transfer codings are case-insensitive (RFC 9112 section 7).
+bool is_chunked(std::string_view coding) {
+  constexpr std::string_view kName = "chunked";
+  return std::equal(coding.begin(), coding.end(), kName.begin(), kName.end(),
+                    [](char given, char lower) { return (given | 0x20) == lower; });
+}
 
 }  // namespace
 
@@ -24,8 +32,7 @@ Framing read_framing(const httplib::Request& request) {
     framing.chunked = true;
     if (encodings > 1 || lengths > 0) {
       framing.problem = "send either Content-Length or Transfer-Encoding, and once";
-    } else if (!httplib::detail::is_chunked_transfer_encoding(request.headers) ||
-               request.version == "HTTP/1.0") {
+    } else if (!is_chunked(request.get_header_value("Transfer-Encoding")) || request.version == "HTTP/1.0") {
       framing.problem = "the only Transfer-Encoding is chunked, in HTTP/1.1";
     }
   } else if (lengths > 0) {
