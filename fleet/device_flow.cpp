@@ -18,7 +18,10 @@ bool runs(const Device& device, std::string_view version) {
 
 // What should be retained has changed: the revision rises, and the publishers know that something is due.
 void change_offer(DeviceWork& work, bool retained_changes) {
-  if (retained_changes) ++work.device.offer->wanted_revision;
+  auto& offer = *work.device.offer;
+  if (retained_changes) ++offer.wanted_revision;
+  // Nothing is due on the broker for a device that has only been seen on REST.
+  if (!work.device.on_mqtt) offer.published_revision = offer.wanted_revision;
   work.offer_changed = true;
 }
 
@@ -150,7 +153,7 @@ Expected<bool> make_offer(DeviceWork& work, const Update& update, const FlowCont
     }
     return true;
   }
-  const auto slot = context.slots->take(*update.rollout);
+  auto slot = context.slots->take(*update.rollout);
   if (!slot || !*slot) return slot;
   const auto attempt_id = context.next_attempt_id();
   if (!attempt_id) return tl::unexpected(attempt_id.error());

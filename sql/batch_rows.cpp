@@ -46,7 +46,8 @@ constexpr Statement kSaveOffers = {"save_offers", R"sql(
     attempt_id = excluded.attempt_id, rollout_id = excluded.rollout_id, release_id = excluded.release_id,
     version = excluded.version, from_version = excluded.from_version, open = excluded.open,
     taken = excluded.taken, failed_attempts = excluded.failed_attempts,
-    wanted_revision = excluded.wanted_revision, origin_version = excluded.origin_version,
+    wanted_revision = excluded.wanted_revision,
+    published_revision = greatest(o.published_revision, excluded.published_revision), origin_version = excluded.origin_version,
     offered_at = excluded.offered_at, failure_kind = excluded.failure_kind, retry_at = excluded.retry_at,
     wanted_at = CASE WHEN o.wanted_revision = excluded.wanted_revision THEN o.wanted_at
                      ELSE excluded.wanted_at END)sql"};

@@ -18,6 +18,9 @@ ALTER TABLE offers
     ADD COLUMN IF NOT EXISTS failure_kind   text,
     ADD COLUMN IF NOT EXISTS retry_at       timestamptz;
 UPDATE offers SET origin_version = from_version WHERE origin_version = '';
+-- Nothing is due on the broker for devices that have only been seen on REST.
+UPDATE offers o SET published_revision = o.wanted_revision
+FROM devices d WHERE d.device_id = o.device_id AND NOT d.seen_on_mqtt AND o.published_revision <> o.wanted_revision;
 CREATE INDEX IF NOT EXISTS offers_rollout_idx ON offers (rollout_id, offered_at);
 CREATE INDEX IF NOT EXISTS offers_under_way_idx ON offers (rollout_id) WHERE open AND taken;
 CREATE INDEX IF NOT EXISTS offers_retry_idx ON offers (retry_at) WHERE retry_at IS NOT NULL;

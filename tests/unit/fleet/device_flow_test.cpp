@@ -157,6 +157,15 @@ TEST_F(DeviceFlow, UntakenOfferIsClearedWhenTheRolloutEnds) {
   EXPECT_EQ(work_.device.offer->wanted_revision, 2);
 }
 
+TEST_F(DeviceFlow, NothingIsDueOnTheBrokerForADeviceThatPolls) {
+  work_.device.on_mqtt = false;
+  check("1.0.0");
+  EXPECT_EQ(work_.device.offer->published_revision, work_.device.offer->wanted_revision);
+  work_.device.on_mqtt = true;
+  report(Status::downloading);
+  EXPECT_LT(work_.device.offer->published_revision, work_.device.offer->wanted_revision);
+}
+
 TEST_F(DeviceFlow, RestOnlyDevicesGetNoPush) {
   work_.device.on_mqtt = false;
   ASSERT_TRUE(settle_offer(work_, context()));
