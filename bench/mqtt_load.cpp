@@ -51,8 +51,8 @@ class Load {
     for (std::size_t i = 0; i < devices_.size(); ++i) join(i);
     while (subscribed_ < options_.connections) serve();
     // The first contact may bring more than one message: the answer, and the offer that now stands. All of it
-    // must have come before the measurement, or a device takes it for the answer to its next check and has two
-    // checks under way from then on.
+    // must have come before the measurement, or a device takes it for the answer to its next check and has
+    // two checks under way from then on.
     for (auto& device : devices_) ask(device);
     serve_until_quiet();
     asks_again_ = true;

@@ -26,7 +26,7 @@ constexpr std::size_t kQueueMax = 50000;
 constexpr auto kAnswerWaitMax = 10s;
 constexpr auto kKeepAlive = 20s;
 constexpr auto kDrainMax = 2s;
-constexpr std::uint32_t kSessionExpirySeconds = 24 * 3600;
+constexpr std::int32_t kSessionExpirySeconds = 24 * 3600;
 constexpr auto kReconnectPauseMin = 250ms;
 constexpr auto kReconnectPauseMax = 8000ms;
 
@@ -174,7 +174,7 @@ class MqttLink::Impl : private mqtt::iaction_listener {
       auto connect = connect_options();
       // Properties last, on the object that connects: in Paho C++ 1.2 a copy keeps pointing at the old one's.
       mqtt::properties properties;
-      const std::uint32_t expiry_s = options_.durable_session ? kSessionExpirySeconds : 0;
+      const std::int32_t expiry_s = options_.durable_session ? kSessionExpirySeconds : 0;
       properties.add(mqtt::property(mqtt::property::SESSION_EXPIRY_INTERVAL, expiry_s));
       connect.set_properties(std::move(properties));
       const auto token = client_.connect(connect);
@@ -265,7 +265,7 @@ class MqttLink::Impl : private mqtt::iaction_listener {
       client_.publish(mqtt::make_message(std::move(publication.topic), std::move(publication.payload), 1,
                                          publication.retain),
                       done.get(), *this);
-      done.release();  // finished() owns it now
+      (void)done.release();  // finished() owns it now
     } catch (const mqtt::exception& error) {
       spdlog::debug("mqtt: publish: {}", error.what());
       finished(std::move(done), false);

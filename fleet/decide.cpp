@@ -117,12 +117,11 @@ std::string_view to_string(Reason reason) {
 
 bool is_due(const Device& device, const Rollout& rollout, const Decision& decision) {
   const auto* update = std::get_if<Update>(&decision);
-  const auto* none = std::get_if<NoUpdate>(&decision);
-  const auto* decided = update != nullptr ? update->rollout : none->rollout;
+  const auto* decided = update != nullptr ? update->rollout : std::get<NoUpdate>(decision).rollout;
   if (decided == nullptr || decided->id != rollout.id) return false;
   const bool has_begun = device.offer && device.offer->rollout_id == rollout.id &&
                          (device.offer->taken || device.offer->failed_attempts > 0);
-  return !has_begun && (update != nullptr || is_passing(none->reason));
+  return !has_begun && (update != nullptr || is_passing(std::get<NoUpdate>(decision).reason));
 }
 
 bool can_reach(const std::string& running, const Release& target, const Catalog& catalog) {

@@ -15,17 +15,17 @@ constexpr auto PAU = RolloutState::paused;
 constexpr auto FIN = RolloutState::finished;
 constexpr auto ABO = RolloutState::aborted;
 constexpr auto ROL = RolloutState::rolled_back;
-constexpr std::optional<RolloutState> ___;
+constexpr std::optional<RolloutState> NIL;
 
-// Row: where the rollout stands. Column: what is asked of it. ___: refused.
+// Row: where the rollout stands. Column: what is asked of it. NIL: refused.
 constexpr std::optional<RolloutState> kNext[6][6] = {
     // start pause resume finish abort roll_back
-    {RUN, PAU, RUN, FIN, ABO, ___},  // scheduled: nobody has taken anything yet
+    {RUN, PAU, RUN, FIN, ABO, NIL},  // scheduled: nobody has taken anything yet
     {RUN, PAU, RUN, FIN, ABO, ROL},  // running
-    {___, PAU, RUN, FIN, ABO, ROL},  // paused: only by hand it goes on
-    {___, ___, ___, FIN, ___, ROL},  // finished
-    {___, ___, ___, ___, ABO, ROL},  // aborted: what has been updated may still be taken back
-    {___, ___, ___, ___, ___, ROL},  // rolled_back
+    {NIL, PAU, RUN, FIN, ABO, ROL},  // paused: only by hand it goes on
+    {NIL, NIL, NIL, FIN, NIL, ROL},  // finished
+    {NIL, NIL, NIL, NIL, ABO, ROL},  // aborted: what has been updated may still be taken back
+    {NIL, NIL, NIL, NIL, NIL, ROL},  // rolled_back
 };
 
 }  // namespace

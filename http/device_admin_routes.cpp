@@ -13,7 +13,6 @@
 namespace ota::http {
 namespace {
 
-using fleet::ErrorKind;
 using fleet::Expected;
 
 Expected<std::string> device_id(const Request& request) {

@@ -74,7 +74,7 @@ Expected<std::vector<std::string>> Api::warnings_of(const fleet::NewRollout& rol
   std::vector<std::string> warnings;
   const auto catalog = ports_.catalog.catalog();
   if (!rollout.policy.stages.empty() && rollout.percentage != 100) {
-    warnings.push_back("rollout_percentage is passed over: the stages decide");
+    warnings.emplace_back("rollout_percentage is passed over: the stages decide");
   }
   for (const auto& other : catalog->rollouts()) {
     if (!overlaps(other, rollout)) continue;
@@ -101,7 +101,8 @@ Expected<std::vector<std::string>> Api::warnings_of(const fleet::NewRollout& rol
   }
   const auto survey = survey_of(rollout, /*until_included=*/true);
   if (!survey) return tl::unexpected(survey.error());
-  if (survey->included == 0) warnings.push_back("no device that is known now is included; later ones may be");
+  if (survey->included == 0)
+    warnings.emplace_back("no device that is known now is included; later ones may be");
   return warnings;
 }
 

@@ -11,7 +11,8 @@ struct Server::Impl {
   Transport transport;
 };
 
-Server::Server(ServerOptions options, Ports ports) : impl_(std::make_unique<Impl>(options, ports)) {}
+Server::Server(const ServerOptions& options, const Ports& ports)
+    : impl_(std::make_unique<Impl>(options, ports)) {}
 Server::~Server() = default;
 
 fleet::Expected<int> Server::start() {

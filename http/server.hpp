@@ -64,7 +64,7 @@ struct Ports {
 /// The REST service of contract section 1.
 class Server {
  public:
-  Server(ServerOptions options, Ports ports);
+  Server(const ServerOptions& options, const Ports& ports);
   ~Server();  ///< stops it
 
   Server(const Server&) = delete;

@@ -153,7 +153,9 @@ void Transport::write_answer(std::unique_ptr<Connection> connection, const Answe
   std::string text = "HTTP/1.1 " + std::to_string(response.status) + " ";
   text += reason_phrase(response.status);
   text += "\r\nContent-Type: " + response.content_type + "\r\n";
-  for (const auto& [name, value] : response.headers) text += name + ": " + value + "\r\n";
+  for (const auto& [name, value] : response.headers) {
+    text.append(name).append(": ").append(value).append("\r\n");
+  }
   if (closes) text += "Connection: close\r\n";
   if (!closes && form.is_http10) text += "Connection: keep-alive\r\n";
   text += "Content-Length: " + std::to_string(response.body.size()) + "\r\n\r\n";

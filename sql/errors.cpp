@@ -78,7 +78,7 @@ Failure failure_of_current_exception() {
   } catch (const pqxx::transaction_rollback& e) {  // no sql_error in libpqxx 6
     return {{ErrorKind::unavailable, "PostgreSQL: " + one_line(e.what())}, false};
   } catch (const pqxx::sql_error& e) {
-    const std::string state = e.sqlstate();
+    const std::string& state = e.sqlstate();
     return {{kind_of_sqlstate(state), "PostgreSQL: " + one_line(e.what())}, is_fatal_sqlstate(state)};
   } catch (const std::bad_alloc&) {
     return {{ErrorKind::unavailable, "out of memory"}, true};

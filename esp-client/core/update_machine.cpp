@@ -72,7 +72,7 @@ std::uint64_t UpdateMachine::deadline_ms() const {
 
 Report UpdateMachine::report(const Action& action, ReportId& id) const {
   if (action.result_index >= 0) {
-    const Result& result = record_.results[static_cast<std::size_t>(action.result_index)];
+    const Result& result = record_.results[static_cast<unsigned char>(action.result_index)];
     const unsigned percent = result.status == Status::kSuccess ? 100 : 0;
     id = result.report_id;
     return {result.attempt_id.view(),
