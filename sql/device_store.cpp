@@ -29,13 +29,16 @@ constexpr Statement kAttempts = {
                           OTA_SQL_ISO("reported_at") " FROM device_update_status WHERE device_id = $1 "
                           "ORDER BY id DESC LIMIT 50"};
 
-constexpr Statement kLock = {
-    "lock_device", "SELECT coalesce(metadata, '{}') FROM devices WHERE device_id = $1 FOR NO KEY UPDATE"};
+constexpr Statement kLock = {"lock_device", "SELECT FROM devices WHERE device_id = $1 FOR NO KEY UPDATE"};
 constexpr Statement kMacHolder = {"mac_holder",
                                   "SELECT device_id FROM devices WHERE mac_address = $1 AND device_id <> $2"};
+// Merged here and not by us, so that what nobody touches stays to the last digit.
 constexpr Statement kPatch = {"patch_device", R"sql(
   UPDATE devices
-  SET metadata = $2::jsonb, mac_address = CASE WHEN $3::boolean THEN $4 ELSE mac_address END,
+  SET metadata = CASE WHEN $2::jsonb IS NULL THEN metadata
+                      WHEN jsonb_typeof(metadata) = 'object' THEN metadata - $8::text[] || $2::jsonb
+                      ELSE $2::jsonb END,
+      mac_address = CASE WHEN $3::boolean THEN $4 ELSE mac_address END,
       pinned_version = CASE WHEN $5::boolean THEN $6 ELSE pinned_version END, hold = coalesce($7::boolean, hold)
   WHERE device_id = $1)sql"};
 constexpr Statement kDelete = {"delete_device", "DELETE FROM devices WHERE device_id = $1"};
@@ -45,11 +48,13 @@ constexpr Statement kEvent = {"device_event", R"sql(
 
 // In the order in which every batch locks.
 constexpr Statement kLockMany = {"lock_devices", R"sql(
-  SELECT d.device_id, coalesce(d.metadata, '{}') FROM devices d WHERE d.device_id = ANY($1::text[])
+  SELECT d.device_id, CASE WHEN jsonb_typeof(d.metadata) = 'object' THEN d.metadata->'groups' END FROM devices d WHERE d.device_id = ANY($1::text[])
   ORDER BY d.device_id COLLATE "C" FOR NO KEY UPDATE)sql"};
-constexpr Statement kSetMetadata = {"set_metadata", R"sql(
-  UPDATE devices d SET metadata = c.metadata::jsonb
-  FROM unnest($1::text[], $2::text[]) AS c (device_id, metadata) WHERE d.device_id = c.device_id)sql"};
+constexpr Statement kSetGroups = {"set_groups", R"sql(
+  UPDATE devices d
+  SET metadata = CASE WHEN jsonb_typeof(d.metadata) = 'object' THEN d.metadata ELSE '{}' END
+                 || jsonb_build_object('groups', c.groups::jsonb)
+  FROM unnest($1::text[], $2::text[]) AS c (device_id, groups) WHERE d.device_id = c.device_id)sql"};
 
 constexpr Statement kPage = {"page_of_devices",
                              "SELECT " OTA_SQL_DEVICE_COLUMNS
@@ -66,19 +71,19 @@ constexpr Statement kVersions = {"running_versions",
   throw Refusal(ErrorKind::not_found, "no device with id " + device_id);
 }
 
-JsonValue::Object object_of(const pqxx::field& field) {
-  auto value = parse_jsonb(field.c_str());
-  auto* object = std::get_if<JsonValue::Object>(&value.value);
-  return object == nullptr ? JsonValue::Object{} : std::move(*object);
-}
-
 JsonValue texts(const std::vector<std::string>& list) {
   JsonValue::Array array;
   for (const auto& text : list) array.push_back({text});
   return {std::move(array)};
 }
 
-void merge(JsonValue::Object& metadata, const JsonValue& changes) {
+// What a patch does to a device's metadata; `set` is empty when it does nothing.
+struct MetadataChange {
+  std::string set_json;
+  std::string removed = "{}";  // an array literal
+};
+
+void add_members(const JsonValue& changes, JsonValue::Object& set, ArrayLiteral& removed) {
   const auto* members = std::get_if<JsonValue::Object>(&changes.value);
   if (members == nullptr) throw Refusal(ErrorKind::invalid, "metadata must be a JSON object");
   for (const auto& [key, value] : *members) {
@@ -88,11 +93,20 @@ void merge(JsonValue::Object& metadata, const JsonValue& changes) {
                         (key == "groups" ? "use groups" : "it is what the device says of itself"));
     }
     if (std::holds_alternative<std::nullptr_t>(value.value)) {
-      metadata.erase(key);
+      removed.add(key);
     } else {
-      metadata.insert_or_assign(key, value);
+      set.insert_or_assign(key, value);
     }
   }
+}
+
+MetadataChange metadata_change(const fleet::DevicePatch& patch) {
+  if (!patch.metadata && !patch.groups) return {};
+  JsonValue::Object set;
+  ArrayLiteral removed;
+  if (patch.metadata) add_members(*patch.metadata, set, removed);
+  if (patch.groups) set.insert_or_assign("groups", texts(*patch.groups));
+  return {fleet::to_json({std::move(set)}), removed.str()};
 }
 
 // The names of what a patch changes, for the audit log.
@@ -106,10 +120,8 @@ JsonValue changed_keys(const fleet::DevicePatch& patch) {
   return {std::move(data)};
 }
 
-// Adds or removes `group` in a device's metadata; whether that changed anything.
-bool change_membership(JsonValue::Object& metadata, const std::string& group, bool member) {
-  const auto found = metadata.find("groups");
-  auto groups = found == metadata.end() ? std::vector<std::string>{} : found->second.strings();
+// Adds `group` to a device's groups or removes it; whether that changed anything.
+bool change_membership(std::vector<std::string>& groups, const std::string& group, bool member) {
   const auto at = std::find(groups.begin(), groups.end(), group);
   if ((at != groups.end()) == member) return false;
   if (member) {
@@ -117,7 +129,6 @@ bool change_membership(JsonValue::Object& metadata, const std::string& group, bo
   } else {
     groups.erase(at);
   }
-  metadata.insert_or_assign("groups", texts(groups));
   return true;
 }
 
@@ -143,11 +154,8 @@ Expected<fleet::DeviceDetails> PgDeviceStore::find_device(const std::string& dev
 
 Expected<void> PgDeviceStore::patch_device(const std::string& device_id, const fleet::DevicePatch& patch) {
   return in_transaction(pool_, [&](Session& session, pqxx::work& work) {
-    const auto rows = session.execute(work, kLock, without_nul(device_id));
-    if (rows.empty()) refuse_unknown(device_id);
-    auto metadata = object_of(rows[0][0]);
-    if (patch.metadata) merge(metadata, *patch.metadata);
-    if (patch.groups) metadata.insert_or_assign("groups", texts(*patch.groups));
+    if (session.execute(work, kLock, without_nul(device_id)).empty()) refuse_unknown(device_id);
+    const auto metadata = metadata_change(patch);
     const std::string mac = patch.mac.value_or("");
     if (!mac.empty()) {
       const auto holder = session.execute(work, kMacHolder, mac, device_id);
@@ -157,8 +165,9 @@ Expected<void> PgDeviceStore::patch_device(const std::string& device_id, const f
     }
     const std::string pinned = patch.pinned_version.value_or("");
     const char* hold = !patch.hold ? nullptr : *patch.hold ? "true" : "false";
-    session.execute(work, kPatch, device_id, fleet::to_json({std::move(metadata)}), patch.mac.has_value(),
-                    text_or_null(mac), patch.pinned_version.has_value(), text_or_null(pinned), hold);
+    session.execute(work, kPatch, device_id, text_or_null(metadata.set_json), patch.mac.has_value(),
+                    text_or_null(mac), patch.pinned_version.has_value(), text_or_null(pinned), hold,
+                    metadata.removed);
     session.execute(work, kEvent, "device_updated", device_id, fleet::to_json(changed_keys(patch)),
                     text_or_null(patch.by));
   });
@@ -181,19 +190,19 @@ Expected<fleet::GroupOutcome> PgDeviceStore::change_group(const fleet::GroupChan
     ArrayLiteral wanted;
     for (const auto& id : unknown) wanted.add(id);
     fleet::GroupOutcome outcome;
-    ArrayLiteral ids, metadata;
+    ArrayLiteral ids, groups;
     for (const auto& row : session.execute(work, kLockMany, wanted.str())) {
       const auto id = text_of(row[0]);
       unknown.erase(id);
-      auto members = object_of(row[1]);
-      if (!change_membership(members, change.group, add.count(id) > 0)) continue;
+      auto of_device = row[1].is_null() ? std::vector<std::string>{} : parse_jsonb(row[1].c_str()).strings();
+      if (!change_membership(of_device, change.group, add.count(id) > 0)) continue;
       ids.add(id);
-      metadata.add(fleet::to_json({std::move(members)}));
+      groups.add(fleet::to_json(texts(of_device)));
       outcome.changed.push_back(id);
     }
     outcome.unknown.assign(unknown.begin(), unknown.end());
     if (outcome.changed.empty()) return outcome;
-    session.execute(work, kSetMetadata, ids.str(), metadata.str());
+    session.execute(work, kSetGroups, ids.str(), groups.str());
     const JsonValue data{JsonValue::Object{{"group", {change.group}},
                                            {"devices", {static_cast<std::int64_t>(outcome.changed.size())}},
                                            {"add", {static_cast<std::int64_t>(change.add.size())}},

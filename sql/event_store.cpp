@@ -12,7 +12,7 @@ using fleet::Expected;
 // One statement per leading filter, so that each has the index it needs.
 #define OTA_SQL_LIST_EVENTS(filter)                                                                 \
   "SELECT " OTA_SQL_EVENT_COLUMNS " FROM ota_events e WHERE " filter                                \
-  " AND ($1::bigint = 0 OR e.id < $1::bigint) AND ($3::text IS NULL OR e.event_type = $3::text) "   \
+  " AND e.id < $1::bigint AND ($3::text IS NULL OR e.event_type = $3::text) "                       \
   "AND ($4::text IS NULL OR e.device_id = $4::text) AND ($5::text IS NULL OR e.firmware_version = " \
   "$5::text) "                                                                                      \
   "AND ($6::bigint = 0 OR e.rollout_id = $6::bigint) ORDER BY e.id DESC LIMIT $2::integer"
@@ -56,9 +56,10 @@ std::vector<fleet::EventRow> read_events(const pqxx::result& rows) {
 
 Expected<std::vector<fleet::EventRow>> PgEventStore::list_events(const fleet::EventQuery& query) {
   return in_transaction(pool_, [&](Session& session, pqxx::work& work) {
-    return read_events(session.execute(work, statement_for(query), query.before_id, query.count_max,
-                                       text_or_null(query.type), text_or_null(query.device_id),
-                                       text_or_null(query.version), query.rollout_id));
+    return read_events(session.execute(work, statement_for(query), before_or_newest(query.before_id),
+                                       query.count_max, text_or_null(query.type),
+                                       text_or_null(query.device_id), text_or_null(query.version),
+                                       query.rollout_id));
   });
 }
 

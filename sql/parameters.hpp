@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -36,6 +37,11 @@ const std::string& without_nul(const std::string& text);
 /// nullptr, that is NULL, for an empty text.
 [[nodiscard]] inline const char* text_or_null(const std::string& text) {
   return text.empty() ? nullptr : without_nul(text).c_str();
+}
+
+/// The id that a page begins below; 0 is the newest page. Always a comparison, so that every plan can use it.
+[[nodiscard]] constexpr std::int64_t before_or_newest(std::int64_t before_id) {
+  return before_id == 0 ? std::numeric_limits<std::int64_t>::max() : before_id;
 }
 
 /// Microseconds since 1970 as text to a time.

@@ -33,12 +33,11 @@ constexpr Statement kNoteDue = {
     "UPDATE rollout_configurations SET stage_devices = $2::bigint WHERE id = $1::bigint "
     "AND stage_devices IS DISTINCT FROM $2::bigint"};
 
-constexpr Statement kDue = {
-    "due_devices", R"sql(
+constexpr Statement kDue = {"due_devices", R"sql(
   SELECT device_id, attempt_id FROM (
     (SELECT device_id, attempt_id, due_at AS at FROM device_update_status
-     WHERE due_at <= )sql" OTA_SQL_TIME(
-                       "$1::bigint") R"sql( AND attempt_id IS NOT NULL ORDER BY due_at LIMIT $2::integer)
+     WHERE due_at <= )sql" OTA_SQL_TIME("$1::bigint") R"sql( AND attempt_id IS NOT NULL
+       AND status NOT IN ('success', 'failed', 'rolled_back') ORDER BY due_at LIMIT $2::integer)
     UNION ALL
     (SELECT device_id, 0, retry_at FROM offers
      WHERE retry_at <= )sql" OTA_SQL_TIME("$1::bigint") R"sql( ORDER BY retry_at LIMIT $2::integer)) due

@@ -16,7 +16,7 @@ constexpr Statement kLogged = {"logged", "SELECT set_config('ota.logged', '1', t
 
 constexpr Statement kLock = {"lock_rollout", R"sql(
   SELECT name, firmware_version, device_model, state, rollout_percentage, stage, policy,
-         coalesce(halted->>'why', ''), rolls_back
+         halted IS NOT NULL, coalesce(halted->>'why', 'no reason is stored'), rolls_back
   FROM rollout_configurations WHERE id = $1::bigint FOR NO KEY UPDATE)sql"};
 
 constexpr Statement kEvent = {"rollout_event", R"sql(
@@ -38,11 +38,13 @@ constexpr Statement kSetState = {"set_rollout_state", R"sql(
 // Devices that have not taken it yet count too: one may be about to. `taken` tells how many must really go
 // back.
 constexpr Statement kOrigins = {"rollback_origins", R"sql(
-  SELECT o.origin_version, count(*) FILTER (WHERE o.taken),
-         EXISTS (SELECT FROM firmware_releases f WHERE f.device_model = $2 AND f.version = o.origin_version
-                 AND f.withdrawn_at IS NULL)
-  FROM offers o WHERE o.rollout_id = $1::bigint AND o.origin_version NOT IN ('', $3)
-  GROUP BY o.origin_version ORDER BY o.origin_version)sql"};
+  SELECT origin_version, count(*) FILTER (WHERE taken)
+  FROM offers WHERE rollout_id = $1::bigint AND origin_version NOT IN ('', $2)
+  GROUP BY origin_version ORDER BY origin_version)sql"};
+
+constexpr Statement kShareRelease = {"share_release",
+                                     "SELECT FROM firmware_releases WHERE version = $1 AND device_model = "
+                                     "$2 AND withdrawn_at IS NULL FOR SHARE"};
 
 constexpr Statement kAddRollback = {"add_rollback", R"sql(
   INSERT INTO rollout_configurations (name, firmware_version, device_model, target_type, target_filter,
@@ -88,9 +90,9 @@ std::int64_t add_rollback(Session& session, pqxx::work& work, std::int64_t id, c
 
 void add_rollbacks(Session& session, pqxx::work& work, std::int64_t id, const LockedRollout& rollout,
                    const std::string& by, OrderOutcome& outcome) {
-  for (const auto& row : session.execute(work, kOrigins, id, rollout.model, rollout.version)) {
+  for (const auto& row : session.execute(work, kOrigins, id, rollout.version)) {
     const auto version = text_of(row[0]);
-    if (flag_of(row[2])) {
+    if (share_release(session, work, version, rollout.model)) {
       outcome.rollbacks.push_back(add_rollback(session, work, id, rollout, version, by));
     } else if (number_of(row[1]) > 0) {
       outcome.no_way[version] = number_of(row[1]);
@@ -109,9 +111,8 @@ RolloutState state_after(std::int64_t id, const LockedRollout& rollout, const fl
                                            " takes another rollout back and cannot be rolled back "
                                            "itself; start a new rollout instead");
   }
-  const bool needs_word =
-      order.command == RolloutCommand::resume && !rollout.halted_why.empty() && !order.acknowledge;
-  if (needs_word) {
+  const bool goes_on = order.command == RolloutCommand::resume && *next != rollout.state;
+  if (goes_on && rollout.is_halted && !order.acknowledge) {
     throw Refusal(ErrorKind::conflict, name_of(id, rollout) + " was halted: " + rollout.halted_why +
                                            "; resume it with \"acknowledge\": true to go on from here");
   }
@@ -132,9 +133,14 @@ LockedRollout lock_rollout(Session& session, pqxx::work& work, std::int64_t id) 
   rollout.percentage = static_cast<int>(number_of(row[4]));
   rollout.stage = static_cast<int>(number_of(row[5]));
   rollout.policy = read_policy(row[6]);
-  rollout.halted_why = text_of(row[7]);
-  rollout.rolls_back = number_of(row[8]);
+  rollout.is_halted = flag_of(row[7]);
+  rollout.halted_why = text_of(row[8]);
+  rollout.rolls_back = number_of(row[9]);
   return rollout;
+}
+
+bool share_release(Session& session, pqxx::work& work, const std::string& version, const std::string& model) {
+  return !session.execute(work, kShareRelease, without_nul(version), without_nul(model)).empty();
 }
 
 void log_changes_ourselves(Session& session, pqxx::work& work) {
@@ -153,7 +159,8 @@ OrderOutcome carry_out(Session& session, pqxx::work& work, std::int64_t id,
   const auto rollout = lock_rollout(session, work, id);
   OrderOutcome outcome;
   outcome.state = state_after(id, rollout, order);
-  outcome.changed = outcome.state != rollout.state || (order.acknowledge && !rollout.halted_why.empty());
+  const bool acknowledges = order.command == RolloutCommand::resume && order.acknowledge;
+  outcome.changed = outcome.state != rollout.state || (acknowledges && rollout.is_halted);
   const bool rolls_back = order.command == RolloutCommand::roll_back;
   if (!outcome.changed) {
     if (rolls_back) {
@@ -162,9 +169,10 @@ OrderOutcome carry_out(Session& session, pqxx::work& work, std::int64_t id,
     }
     return outcome;
   }
-  const bool acknowledges = order.command == RolloutCommand::resume && order.acknowledge;
+  // Resumed before its start_at, a scheduled rollout starts as well.
+  const bool starts = rollout.state == RolloutState::scheduled && outcome.state == RolloutState::running;
   session.execute(work, kSetState, id, std::string(to_string(outcome.state)), text_or_null(order.halted_json),
-                  acknowledges, order.command == RolloutCommand::start);
+                  acknowledges, starts);
   log_rollout(session, work, rolls_back ? "rollback_initiated" : "rollout_updated", id, order.by, order.why,
               order.halted_json);
   if (rolls_back) add_rollbacks(session, work, id, rollout, order.by, outcome);

@@ -17,13 +17,18 @@ struct LockedRollout {
   int percentage = 0;
   int stage = 0;
   fleet::RolloutPolicy policy;
-  std::string halted_why;  ///< empty: not halted
+  bool is_halted = false;
+  std::string halted_why;  ///< in words, where it is halted
   std::int64_t rolls_back = 0;
 };
 
 /// The one way in which the service changes rollouts: locked, and logged with who and why. All inside the
 /// caller's transaction; internal to sql/. Refusals: `not_found`.
 [[nodiscard]] LockedRollout lock_rollout(Session& session, pqxx::work& work, std::int64_t id);
+
+/// Whether the release exists and is not withdrawn; if so, it stays until the end of the transaction.
+[[nodiscard]] bool share_release(Session& session, pqxx::work& work, const std::string& version,
+                                 const std::string& model);
 
 /// Tells the trigger that logs the changes of others (rollout_log) that this transaction logs its own.
 void log_changes_ourselves(Session& session, pqxx::work& work);

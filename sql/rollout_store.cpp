@@ -1,5 +1,7 @@
 #include "sql/rollout_store.hpp"
 
+#include <algorithm>
+
 #include "fleet/strict_json.hpp"
 #include "sql/device_rows.hpp"
 #include "sql/parameters.hpp"
@@ -14,10 +16,6 @@ using fleet::ErrorKind;
 using fleet::Expected;
 using fleet::RolloutRow;
 
-constexpr Statement kReleaseExists = {"release_exists",
-                                      "SELECT FROM firmware_releases WHERE version = $1 AND device_model = "
-                                      "$2 AND withdrawn_at IS NULL FOR SHARE"};
-
 constexpr Statement kCreateRollout = {"create_rollout", R"sql(
   INSERT INTO rollout_configurations (name, firmware_version, device_model, target_type, target_filter,
                                       rollout_percentage, is_active, state, allow_downgrade, salt, policy, created_by,
@@ -30,7 +28,8 @@ constexpr Statement kCreateRollout = {"create_rollout", R"sql(
 
 constexpr Statement kPatch = {"patch_rollout", R"sql(
   UPDATE rollout_configurations
-  SET rollout_percentage = $2::integer, target_filter = coalesce($3::jsonb, target_filter), policy = $4::jsonb,
+  SET rollout_percentage = $2::integer, target_filter = coalesce($3::jsonb, target_filter),
+      policy = coalesce($4::jsonb, policy),
       stage = $5::integer, stage_devices = NULL
   WHERE id = $1::bigint)sql"};
 
@@ -45,7 +44,7 @@ constexpr Statement kListRollouts = {"list_rollouts", "SELECT " OTA_SQL_ROLLOUT_
                                                       " FROM rollout_configurations "
                                                       "WHERE ($1::text IS NULL OR state = $1::text) "
                                                       "AND ($2::text IS NULL OR device_model = $2::text) "
-                                                      "AND ($3::bigint = 0 OR id < $3::bigint) "
+                                                      "AND id < $3::bigint "
                                                       "ORDER BY id DESC LIMIT $4::integer"};
 constexpr Statement kFindRollout = {
     "find_rollout", "SELECT " OTA_SQL_ROLLOUT_COLUMNS " FROM rollout_configurations WHERE id = $1::bigint"};
@@ -58,7 +57,8 @@ constexpr Statement kLockFailed = {"lock_failed", R"sql(
   ORDER BY d.device_id COLLATE "C" FOR NO KEY UPDATE OF d)sql"};
 constexpr Statement kForgiveFailed = {"forgive_failed", R"sql(
   UPDATE offers SET failed_attempts = 0, failure_kind = NULL, retry_at = NULL
-  WHERE device_id = ANY($1::text[]) AND rollout_id = $2::bigint AND NOT open RETURNING device_id)sql"};
+  WHERE device_id = ANY($1::text[]) AND rollout_id = $2::bigint AND failed_attempts > 0 AND NOT open
+  RETURNING device_id)sql"};
 
 RolloutRow read_row(const pqxx::row& row) {
   RolloutRow rollout;
@@ -92,8 +92,7 @@ std::string stored(const fleet::RolloutPolicy& policy) {
 
 Expected<std::int64_t> PgRolloutStore::create_rollout(const fleet::NewRollout& rollout) {
   return in_transaction(pool_, [&](Session& session, pqxx::work& work) {
-    if (session.execute(work, kReleaseExists, without_nul(rollout.version), without_nul(rollout.model))
-            .empty()) {
+    if (!share_release(session, work, rollout.version, rollout.model)) {
       throw Refusal(ErrorKind::invalid, "firmware_version " + rollout.version + " of device_model " +
                                             rollout.model + " does not exist; upload it first");
     }
@@ -125,8 +124,11 @@ Expected<void> PgRolloutStore::patch_rollout(std::int64_t id, const fleet::Rollo
     const int percentage = patch.percentage.value_or(from.percentage);
     const bool changed = percentage != from.percentage || patch.target_filter_json || policy != from.policy;
     if (changed) {
+      // A policy that nobody touches stays to the letter, even one that only psql can have written.
+      const std::string replaced = patch.policy ? stored(policy) : std::string();
+      const int last_stage = std::max(static_cast<int>(policy.stages.size()) - 1, 0);
       session.execute(work, kPatch, id, percentage, text_or_null(patch.target_filter_json.value_or("")),
-                      stored(policy), std::min(from.stage, static_cast<int>(policy.stages.size())));
+                      text_or_null(replaced), patch.policy ? std::min(from.stage, last_stage) : from.stage);
     }
     bool logged = false;
     if (patch.is_active) {
@@ -146,8 +148,9 @@ Expected<std::vector<RolloutRow>> PgRolloutStore::list_rollouts(const fleet::Rol
   return in_transaction(pool_, [&](Session& session, pqxx::work& work) {
     const std::string state = query.state ? std::string(to_string(*query.state)) : std::string();
     std::vector<RolloutRow> rollouts;
-    for (const auto& row : session.execute(work, kListRollouts, text_or_null(state),
-                                           text_or_null(query.model), query.before_id, query.count_max)) {
+    for (const auto& row :
+         session.execute(work, kListRollouts, text_or_null(state), text_or_null(query.model),
+                         before_or_newest(query.before_id), query.count_max)) {
       rollouts.push_back(read_row(row));
     }
     return rollouts;
@@ -178,6 +181,7 @@ Expected<std::vector<std::string>> PgRolloutStore::retry(std::int64_t id, const 
     std::vector<std::string> released;
     for (const auto& row : session.execute(work, kForgiveFailed, ids.str(), id))
       released.push_back(text_of(row[0]));
+    std::sort(released.begin(), released.end());
     if (!released.empty()) {
       log_rollout(
           session, work, "rollout_updated", id, by,
