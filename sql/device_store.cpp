@@ -109,6 +109,13 @@ MetadataChange metadata_change(const fleet::DevicePatch& patch) {
   return {fleet::to_json({std::move(set)}), removed.str()};
 }
 
+void refuse_held_mac(Session& session, pqxx::work& work, const std::string& mac,
+                     const std::string& device_id) {
+  const auto holder = session.execute(work, kMacHolder, without_nul(mac), device_id);
+  if (holder.empty()) return;
+  throw Refusal(ErrorKind::conflict, "mac " + mac + " belongs to device " + text_of(holder[0][0]));
+}
+
 // The names of what a patch changes, for the audit log.
 JsonValue changed_keys(const fleet::DevicePatch& patch) {
   JsonValue::Object data;
@@ -157,17 +164,16 @@ Expected<void> PgDeviceStore::patch_device(const std::string& device_id, const f
     if (session.execute(work, kLock, without_nul(device_id)).empty()) refuse_unknown(device_id);
     const auto metadata = metadata_change(patch);
     const std::string mac = patch.mac.value_or("");
-    if (!mac.empty()) {
-      const auto holder = session.execute(work, kMacHolder, mac, device_id);
-      if (!holder.empty()) {
-        throw Refusal(ErrorKind::conflict, "mac " + mac + " belongs to device " + text_of(holder[0][0]));
-      }
-    }
+    if (!mac.empty()) refuse_held_mac(session, work, mac, device_id);
     const std::string pinned = patch.pinned_version.value_or("");
     const char* hold = !patch.hold ? nullptr : *patch.hold ? "true" : "false";
-    session.execute(work, kPatch, device_id, text_or_null(metadata.set_json), patch.mac.has_value(),
-                    text_or_null(mac), patch.pinned_version.has_value(), text_or_null(pinned), hold,
-                    metadata.removed);
+    try {
+      session.execute(work, kPatch, device_id, text_or_null(metadata.set_json), patch.mac.has_value(),
+                      text_or_null(mac), patch.pinned_version.has_value(), text_or_null(pinned), hold,
+                      metadata.removed);
+    } catch (const pqxx::unique_violation&) {
+      throw Refusal(ErrorKind::conflict, "mac " + mac + " was just taken by another device");
+    }
     session.execute(work, kEvent, "device_updated", device_id, fleet::to_json(changed_keys(patch)),
                     text_or_null(patch.by));
   });

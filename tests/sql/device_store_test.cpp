@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+#include <thread>
+
 #include "fleet/strict_json.hpp"
 #include "tests/sql/fixture.hpp"
 
@@ -72,6 +75,57 @@ TEST_F(Devices, APatchMayNotSpeakForTheDeviceNorTakeAnothersMac) {
   EXPECT_EQ(devices_.patch_device("B", patch).error().kind, ErrorKind::conflict);
   EXPECT_TRUE(devices_.patch_device("a", patch));
   EXPECT_EQ(devices_.patch_device("nobody", patch).error().kind, ErrorKind::not_found);
+}
+
+TEST_F(Devices, APatchLeavesWhatItDoesNotNameToTheLastDigit) {
+  database_.value(R"(UPDATE devices SET metadata = '{"serial": 123456789012345678901234567890, "x": 1.10}')");
+  fleet::DevicePatch patch;
+  patch.groups = std::vector<std::string>{"beta"};
+  ASSERT_TRUE(devices_.patch_device("a", patch));
+  EXPECT_EQ(metadata("a"), R"({"x": 1.10, "groups": ["beta"], "serial": 123456789012345678901234567890})");
+  ASSERT_TRUE(devices_.change_group({"beta", {"B"}, {"a"}, "ann"}));
+  EXPECT_EQ(metadata("a"), R"({"x": 1.10, "groups": [], "serial": 123456789012345678901234567890})");
+  EXPECT_EQ(metadata("B"), R"({"x": 1.10, "groups": ["beta"], "serial": 123456789012345678901234567890})");
+}
+
+TEST_F(Devices, WhatEarlierServicesLeftInMetadataDoesNotStandInTheWay) {
+  for (const auto* left : {"NULL", "'null'", "'[1]'", "'\"text\"'"}) {
+    database_.value(std::string("UPDATE devices SET metadata = ") + left);
+    fleet::DevicePatch patch;
+    patch.hold = true;
+    ASSERT_TRUE(devices_.patch_device("a", patch)) << left;
+    EXPECT_EQ(database_.value(std::string("SELECT metadata IS NOT DISTINCT FROM ") + left +
+                              "::jsonb FROM devices WHERE device_id = 'a'"),
+              "t");
+    ASSERT_TRUE(devices_.change_group({"beta", {"B"}, {}, "ann"})) << left;
+    EXPECT_EQ(metadata("B"), R"({"groups": ["beta"]})") << left;
+    patch.groups = std::vector<std::string>{};
+    ASSERT_TRUE(devices_.patch_device("a", patch)) << left;
+    EXPECT_EQ(metadata("a"), R"({"groups": []})") << left;
+  }
+}
+
+TEST_F(Devices, TwoThatClaimOneMacAtOnceGetItOnce) {
+  fleet::DevicePatch patch;
+  patch.mac = "AA:BB:CC:DD:EE:09";
+  std::array<fleet::Expected<void>, 2> done;
+  std::thread other([&] { done[0] = devices_.patch_device("B", patch); });
+  done[1] = devices_.patch_device("c", patch);
+  other.join();
+  EXPECT_NE(done[0].has_value(), done[1].has_value());
+  EXPECT_EQ((done[0] ? done[1] : done[0]).error().kind, ErrorKind::conflict);
+}
+
+TEST_F(Devices, ARefusedPatchChangesNothing) {
+  fleet::DevicePatch patch;
+  patch.hold = true;
+  patch.metadata = fleet::parse_json(R"({"floor":2,"groups":["beta"]})").value();
+  const auto refused = devices_.patch_device("a", patch);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, ErrorKind::invalid);
+  EXPECT_NE(refused.error().message.find("metadata.groups"), std::string::npos) << refused.error().message;
+  EXPECT_FALSE(devices_.find_device("a")->device.hold);
+  EXPECT_EQ(database_.value("SELECT count(*) FROM ota_events"), "0");
 }
 
 TEST_F(Devices, GroupsChangeForManyAtOnce) {
