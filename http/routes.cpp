@@ -1,5 +1,7 @@
 #include "http/routes.hpp"
 
+#include <algorithm>
+
 #include "http/api.hpp"
 
 namespace ota::http {
@@ -61,10 +63,15 @@ const std::vector<Route>& routes() {
 }
 
 RouteMatch find_route(std::string_view method, std::string_view path) {
+  const auto& all = routes();
+  // A path that stands in the table as it is belongs to that route alone: "create" is no rollout's id.
+  const bool is_literal =
+      path.find('{') == std::string_view::npos &&
+      std::any_of(all.begin(), all.end(), [&](const Route& route) { return route.pattern == path; });
   RouteMatch match;
-  for (const auto& route : routes()) {
+  for (const auto& route : all) {
     std::string_view captured;
-    if (!matches(route.pattern, path, captured)) continue;
+    if (is_literal ? route.pattern != path : !matches(route.pattern, path, captured)) continue;
     if (route.method == method || (route.method == "GET" && method == "HEAD")) {
       match.route = &route;
       match.captured = captured;

@@ -38,7 +38,8 @@ struct RouteMatch {
   std::string allow;  ///< "GET, HEAD"; empty where the path is unknown
 };
 
-/// The route of `method` and `path` (decoded, no query). HEAD is served wherever GET is.
+/// The route of `method` and `path` (decoded, no query). HEAD is served wherever GET is. A path that
+/// is a pattern itself, like /api/admin/rollout/create, never stands for another pattern's {name}.
 [[nodiscard]] RouteMatch find_route(std::string_view method, std::string_view path);
 
 }  // namespace ota::http
