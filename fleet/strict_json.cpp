@@ -117,10 +117,10 @@ Json to_library(const JsonValue& value) {
 
 }  // namespace
 
-Expected<JsonValue> parse_json(std::string_view text) {
-  if (text.size() > kJsonBytesMax) {
+Expected<JsonValue> parse_json(std::string_view text, std::size_t bytes_max) {
+  if (text.size() > bytes_max) {
     return fail(ErrorKind::too_large, "JSON of " + std::to_string(text.size()) + " bytes; at most " +
-                                          std::to_string(kJsonBytesMax) + " are taken");
+                                          std::to_string(bytes_max) + " are taken");
   }
   Builder builder;
   if (!Json::sax_parse(text.begin(), text.end(), &builder))

@@ -13,9 +13,9 @@ inline constexpr std::size_t kJsonBytesMax = 65536;
 inline constexpr int kJsonDepthMax = 16;
 
 /// Reads hostile JSON: RFC 8259 and nothing more, valid UTF-8, no duplicate keys, no NUL, no number outside
-/// of a finite double, at most kJsonBytesMax and kJsonDepthMax (tested while reading, so memory stays
-/// bounded). Errors: `malformed` or `too_large` with a sentence. Thread safe.
-[[nodiscard]] Expected<JsonValue> parse_json(std::string_view text);
+/// of a finite double, at most `bytes_max` and kJsonDepthMax (tested while reading, so memory stays bounded).
+/// Errors: `malformed` or `too_large` with a sentence. Thread safe.
+[[nodiscard]] Expected<JsonValue> parse_json(std::string_view text, std::size_t bytes_max = kJsonBytesMax);
 
 /// `value` as compact JSON text; the inverse of parse_json.
 [[nodiscard]] std::string to_json(const JsonValue& value);

@@ -17,8 +17,16 @@ constexpr std::size_t kGroupsMax = 100;
 constexpr std::size_t kGroupDevicesMax = 10000;
 
 Expected<std::string> parse_group(std::string_view field, std::string_view text) {
-  if (!text.empty() && text.size() <= kGroupBytesMax && is_utf8(text)) return std::string(text);
-  return fleet::fail(ErrorKind::invalid, std::string(field) + " must be a text of 1 to 200 bytes");
+  const bool has_nul = text.find('\0') != std::string_view::npos;
+  if (!text.empty() && text.size() <= kGroupBytesMax && is_utf8(text) && !has_nul) return std::string(text);
+  return fleet::fail(ErrorKind::invalid,
+                     std::string(field) + " must be a text of 1 to 200 bytes without NUL");
+}
+
+// Null is as good as not given.
+const JsonValue* given(const JsonValue& body, std::string_view field) {
+  const auto* member = body.find(field);
+  return member == nullptr || std::holds_alternative<std::nullptr_t>(member->value) ? nullptr : member;
 }
 
 using ParseItem = Expected<std::string> (*)(std::string_view field, std::string_view text);
@@ -27,8 +35,8 @@ using ParseItem = Expected<std::string> (*)(std::string_view field, std::string_
 Expected<std::vector<std::string>> read_texts(const JsonValue& body, const std::string& field,
                                               std::size_t count_max, ParseItem parse) {
   std::vector<std::string> texts;
-  const auto* member = body.find(field);
-  if (member == nullptr || std::holds_alternative<std::nullptr_t>(member->value)) return texts;
+  const auto* member = given(body, field);
+  if (member == nullptr) return texts;
   const auto* list = std::get_if<JsonValue::Array>(&member->value);
   if (list == nullptr || list->size() > count_max) {
     return fleet::fail(ErrorKind::invalid,
@@ -66,12 +74,12 @@ Expected<void> require_object(const JsonValue& body) {
 Expected<fleet::DevicePatch> read_device_patch(const JsonValue& body) {
   if (auto object = require_object(body); !object) return tl::unexpected(object.error());
   fleet::DevicePatch patch;
-  if (body.find("groups") != nullptr) {
+  if (given(body, "groups") != nullptr) {
     auto groups = read_texts(body, "groups", kGroupsMax, parse_group);
     if (!groups) return tl::unexpected(groups.error());
     patch.groups = std::move(*groups);
   }
-  if (const auto* metadata = body.find("metadata")) {
+  if (const auto* metadata = given(body, "metadata")) {
     if (!std::holds_alternative<JsonValue::Object>(metadata->value)) {
       return fleet::fail(ErrorKind::invalid, "metadata must be a JSON object");
     }

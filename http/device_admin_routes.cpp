@@ -9,6 +9,7 @@
 #include "http/params.hpp"
 #include "http/replies.hpp"
 #include "http/rollout_body.hpp"
+#include "http/routes.hpp"
 
 namespace ota::http {
 namespace {
@@ -102,9 +103,10 @@ Response Api::offer_to_device(Request& request) {
 }
 
 Response Api::change_group(Request& request) {
-  const auto change = fleet::parse_json(request.body).and_then([&](const fleet::JsonValue& body) {
-    return read_group_change(request.captured, body);
-  });
+  const auto change =
+      fleet::parse_json(request.body, kLongJsonBytesMax).and_then([&](const fleet::JsonValue& body) {
+        return read_group_change(request.captured, body);
+      });
   if (!change) return error_reply(change.error());
   const auto changed = ports_.devices.change_group(*change);
   if (!changed) return error_reply(changed.error());

@@ -41,6 +41,10 @@ void log_request(const std::string& peer, const httplib::Request& request, int s
                 status, took);
 }
 
+std::size_t json_bytes_max(BodyKind kind) {
+  return kind == BodyKind::long_json ? kLongJsonBytesMax : fleet::kJsonBytesMax;
+}
+
 // What is known of the request that a thread serves, while the library calls back into us.
 struct Serving {
   Connection* connection = nullptr;
@@ -205,14 +209,15 @@ std::optional<Response> Dialogue::refuse_body(const httplib::Request& request) c
   if (kind == BodyKind::none) return std::nullopt;
   const bool is_json = kind != BodyKind::multipart;
   const auto bytes_max =
-      is_json ? std::uint64_t{fleet::kJsonBytesMax}
+      is_json ? std::uint64_t{json_bytes_max(kind)}
               : static_cast<std::uint64_t>(options_.upload_bytes_max) + kMultipartOverheadBytes;
   if (framing.length_bytes > bytes_max) {
     return error_reply(413, "the body is larger than " + std::to_string(bytes_max) + " bytes");
   }
   if (!is_json) return std::nullopt;
   if (request.is_multipart_form_data()) return error_reply(415, "send the body as JSON");
-  if (!framing.has_body && kind == BodyKind::json) return error_reply(400, "the body is missing; send JSON");
+  if (!framing.has_body && kind != BodyKind::optional_json)
+    return error_reply(400, "the body is missing; send JSON");
   return std::nullopt;
 }
 
@@ -223,9 +228,9 @@ void Dialogue::answer(const httplib::Request& from, const httplib::ContentReader
   request.set_later([this, &from] { return open_ticket(from); });
   request.captured = serving->match.captured;
   const auto& route = *serving->match.route;
-  const bool reads_json = route.body == BodyKind::json || route.body == BodyKind::optional_json;
+  const bool reads_json = route.body != BodyKind::none && route.body != BodyKind::multipart;
   if (reads_json && serving->framing.has_body) {
-    if (const auto read = request.read_body(fleet::kJsonBytesMax); !read) {
+    if (const auto read = request.read_body(json_bytes_max(route.body)); !read) {
       reply(error_reply(read.error()), to);
       return;
     }

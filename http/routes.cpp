@@ -50,7 +50,7 @@ const std::vector<Route>& routes() {
       {"DELETE", "/api/admin/devices/{device_id}",       Role::admin,   BodyKind::none,      Lane::admin,    &Api::delete_device},
       {"GET",   "/api/admin/devices/{device_id}/explain", Role::admin,  BodyKind::none,      Lane::admin,    &Api::explain_device},
       {"POST",  "/api/admin/devices/{device_id}/offer",  Role::admin,   BodyKind::optional_json, Lane::admin, &Api::offer_to_device},
-      {"POST",  "/api/admin/groups/{group}/devices",     Role::admin,   BodyKind::json,      Lane::admin,    &Api::change_group},
+      {"POST",  "/api/admin/groups/{group}/devices",     Role::admin,   BodyKind::long_json, Lane::admin,    &Api::change_group},
       {"POST",  "/api/admin/freeze",                     Role::admin,   BodyKind::optional_json, Lane::admin, &Api::freeze},
       {"POST",  "/api/admin/unfreeze",                   Role::admin,   BodyKind::optional_json, Lane::admin, &Api::unfreeze},
       {"GET",   "/api/admin/events",                     Role::admin,   BodyKind::none,      Lane::admin,    &Api::list_events},

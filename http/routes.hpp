@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,7 +15,10 @@ class Api;
 enum class Role { device, admin, monitor };
 
 /// What a route reads after the head.
-enum class BodyKind { none, json, optional_json, multipart };
+enum class BodyKind { none, json, optional_json, long_json, multipart };
+
+/// Largest `long_json` body: two lists of 10 000 device ids.
+inline constexpr std::size_t kLongJsonBytesMax = 2 * 1024 * 1024;
 
 /// Requests of one lane share a number of threads, so that no kind of request can starve another.
 enum class Lane { device, download, upload, admin, monitor };
