@@ -11,7 +11,7 @@ void Survey::add(const Device& device) {
     ++would_update;
     ++by_version[update->release->version];
     if (updated.size() < kExamplesMax)
-      updated.push_back({device.id, device.version, update->release->version});
+      updated.push_back({device.id, device.version, update->release->version, {}});
     return;
   }
   std::string reason = "another_rollout";
@@ -25,7 +25,7 @@ void Survey::add(const Device& device) {
     text = none.text;
   }
   ++not_by_reason[reason];
-  if (not_updated.size() < kExamplesMax) not_updated.push_back({device.id, device.version, text});
+  if (not_updated.size() < kExamplesMax) not_updated.push_back({device.id, device.version, reason, text});
 }
 
 }  // namespace ota::fleet

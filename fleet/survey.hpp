@@ -18,7 +18,8 @@ class Survey {
   struct Example {
     std::string device_id;
     std::string version;  ///< it runs now
-    std::string outcome;  ///< the version it would get, or why none
+    std::string outcome;  ///< the version it would get, or the name of the reason
+    std::string text;     ///< the reason in words; empty with an update
   };
 
   /// `catalog` with the rollout in question, which must be in it.

@@ -114,6 +114,7 @@ Json examples_json(const std::vector<fleet::Survey::Example>& examples, const ch
   for (const auto& example : examples) {
     list.push_back(
         {{"device_id", example.device_id}, {"from", nullable(example.version)}, {outcome, example.outcome}});
+    if (!example.text.empty()) list.back()["text"] = example.text;
   }
   return list;
 }
@@ -161,8 +162,10 @@ std::string rollout_json(const fleet::RolloutRow& row, const fleet::RolloutStand
   json["finished"] = progress.finished;
   json["succeeded"] = progress.succeeded;
   json["failed"] = progress.finished - progress.succeeded;
-  json["success_percent_of_started"] = percent(progress.succeeded, progress.started);
-  json["failure_percent_of_finished"] = percent(progress.finished - progress.succeeded, progress.finished);
+  json["success_rate_percent"] = percent(progress.succeeded, progress.started);
+  json["success_rate_over"] = "started";
+  json["failure_rate_percent"] = percent(progress.finished - progress.succeeded, progress.finished);
+  json["failure_rate_over"] = "finished";
   json["devices_due"] = progress.due_devices ? Json(*progress.due_devices) : Json(nullptr);
   json["offers_standing"] = standing.offers_standing;
   json["devices_held"] = standing.devices_held;
@@ -180,20 +183,23 @@ std::string ordered_json(std::string_view message, const fleet::OrderOutcome& ou
   return dump(json);
 }
 
-std::string retried_json(std::size_t devices) {
-  return dump({{"status", "ok"}, {"message", "Held devices may try again"}, {"devices", devices}});
+std::string retried_json(fleet::RolloutState state, std::size_t devices) {
+  return dump({{"status", "ok"},
+               {"message", "Held devices may try again"},
+               {"state", std::string(to_string(state))},
+               {"devices", devices}});
 }
 
 std::string survey_json(const fleet::Survey& survey, const std::vector<std::string>& warnings) {
-  return dump(
-      {{"devices", survey.devices},
-       {"included", survey.included},
-       {"would_update", survey.would_update},
-       {"by_version", survey.by_version},
-       {"not", survey.not_by_reason},
-       {"examples",
-        {{"update", examples_json(survey.updated, "to")}, {"not", examples_json(survey.not_updated, "why")}}},
-       {"warnings", warnings}});
+  return dump({{"devices", survey.devices},
+               {"included", survey.included},
+               {"would_update", survey.would_update},
+               {"by_version", survey.by_version},
+               {"not", survey.not_by_reason},
+               {"examples",
+                {{"update", examples_json(survey.updated, "to")},
+                 {"not", examples_json(survey.not_updated, "reason")}}},
+               {"warnings", warnings}});
 }
 
 std::string device_json(const fleet::DeviceDetails& details) {

@@ -20,7 +20,7 @@ namespace ota::http {
 [[nodiscard]] std::string rollout_json(const fleet::RolloutRow& row, const fleet::RolloutStanding& standing,
                                        std::string_view verdict);
 [[nodiscard]] std::string ordered_json(std::string_view message, const fleet::OrderOutcome& outcome);
-[[nodiscard]] std::string retried_json(std::size_t devices);
+[[nodiscard]] std::string retried_json(fleet::RolloutState state, std::size_t devices);
 [[nodiscard]] std::string survey_json(const fleet::Survey& survey, const std::vector<std::string>& warnings);
 [[nodiscard]] std::string device_json(const fleet::DeviceDetails& details);
 

@@ -36,7 +36,7 @@ class Api {
   Response freeze(Request& request);
   Response unfreeze(Request& request);
 
-  // Admins: rollouts (rollout_routes.cpp, rollout_orders.cpp, simulate.cpp).
+  // Admins: rollouts (rollout_routes.cpp, rollout_plan.cpp).
   Response create_rollout(Request& request);
   Response simulate_rollout(Request& request);
   Response list_rollouts(Request& request);
@@ -77,8 +77,14 @@ class Api {
   void settle(const std::vector<std::string>& device_ids);
   Response order(Request& request, fleet::RolloutCommand command, std::string_view message);
   Response set_frozen(Request& request, bool frozen);
-  /// What an admin should know before starting `rollout`; `invalid` when no device could ever get there.
-  [[nodiscard]] fleet::Expected<std::vector<std::string>> warnings_of(const fleet::NewRollout& rollout) const;
+  struct Plan {
+    fleet::NewRollout rollout;
+    std::vector<std::string> warnings;  ///< what an admin should know before starting it
+    bool release_known = false;         ///< whether this bridge's catalog has its release
+  };
+  using ReadRollout = fleet::Expected<fleet::NewRollout> (*)(const fleet::JsonValue& body);
+  /// The rollout of a body; `invalid` also when no device could ever get there.
+  [[nodiscard]] fleet::Expected<Plan> read_plan(const std::string& body, ReadRollout read) const;
   [[nodiscard]] fleet::Expected<void> test_zones(const fleet::RolloutPolicy& policy) const;
   [[nodiscard]] fleet::Expected<fleet::Survey> survey_of(const fleet::NewRollout& rollout,
                                                          bool until_included) const;

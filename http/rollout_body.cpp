@@ -19,6 +19,11 @@ constexpr std::size_t kSaltBytesMax = 64;
 constexpr std::size_t kWhyBytesMax = 500;
 constexpr std::array<std::string_view, 4> kTargetTypes = {"all", "canary", "specific", "group"};
 
+// Null is as good as not there.
+bool is_given(const JsonValue* member) {
+  return member != nullptr && !std::holds_alternative<std::nullptr_t>(member->value);
+}
+
 using ParseItem = Expected<std::string> (*)(std::string_view field, std::string_view text);
 
 Expected<std::string> parse_group(std::string_view field, std::string_view text) {
@@ -30,7 +35,7 @@ Expected<std::string> parse_group(std::string_view field, std::string_view text)
 Expected<std::size_t> test_list(const JsonValue& filter, const std::string& key, ParseItem parse) {
   const std::string field = "target_filter." + key;
   const auto* member = filter.find(key);
-  if (member == nullptr || std::holds_alternative<std::nullptr_t>(member->value)) return 0U;
+  if (!is_given(member)) return 0U;
   const auto* list = std::get_if<JsonValue::Array>(&member->value);
   if (list == nullptr) return fleet::fail(ErrorKind::invalid, field + " must be a list of texts");
   for (const auto& item : *list) {
@@ -67,8 +72,7 @@ Expected<void> test_filter(const std::string& type, const JsonValue& filter) {
   const auto excluded = test_list(filter, "exclude_device_ids", fleet::parse_id);
   if (!excluded) return tl::unexpected(excluded.error());
   const auto* metadata = filter.find("metadata");
-  if (metadata != nullptr && !std::holds_alternative<std::nullptr_t>(metadata->value) &&
-      !std::holds_alternative<JsonValue::Object>(metadata->value)) {
+  if (is_given(metadata) && !std::holds_alternative<JsonValue::Object>(metadata->value)) {
     return fleet::fail(ErrorKind::invalid, "target_filter.metadata must be a JSON object");
   }
   if (type == "specific") return test_specific(filter);
@@ -84,7 +88,7 @@ Expected<void> read_target(const JsonValue& body, fleet::NewRollout& rollout) {
   }
   rollout.target_type = std::move(*type);
   const auto* filter = body.find("target_filter");
-  const bool given = filter != nullptr && !std::holds_alternative<std::nullptr_t>(filter->value);
+  const bool given = is_given(filter);
   if (auto tested = test_filter(rollout.target_type, given ? *filter : JsonValue{JsonValue::Object{}});
       !tested) {
     return tested;
@@ -154,6 +158,10 @@ Expected<fleet::NewRollout> read_trial(const JsonValue& body) {
   return read_rollout({std::move(members)});
 }
 
+bool names_percentage(const JsonValue& body) {
+  return is_given(body.find("rollout_percentage"));
+}
+
 Expected<fleet::RolloutPatch> read_rollout_patch(const JsonValue& body, const fleet::RolloutRow& row) {
   if (auto object = require_object(body); !object) return tl::unexpected(object.error());
   fleet::RolloutPatch patch;
@@ -163,7 +171,7 @@ Expected<fleet::RolloutPatch> read_rollout_patch(const JsonValue& body, const fl
   const auto is_active = fleet::optional_bool(body, "is_active");
   if (!is_active) return tl::unexpected(is_active.error());
   patch.is_active = *is_active;
-  if (const auto* filter = body.find("target_filter")) {
+  if (const auto* filter = body.find("target_filter"); is_given(filter)) {
     if (auto tested = test_filter(row.target_type, *filter); !tested) return tl::unexpected(tested.error());
     patch.target_filter_json = fleet::to_json(*filter);
   }
@@ -173,7 +181,9 @@ Expected<fleet::RolloutPatch> read_rollout_patch(const JsonValue& body, const fl
   const auto& members = std::get<JsonValue::Object>(body.value);
   const bool names_something = patch.percentage || patch.is_active || patch.target_filter_json ||
                                std::any_of(members.begin(), members.end(), [](const auto& member) {
-                                 return fleet::is_policy_member(member.first);
+                                 const auto& [name, value] = member;
+                                 const bool removable = name == "start_at" || name == "end_at";
+                                 return fleet::is_policy_member(name) && (removable || is_given(&value));
                                });
   if (!names_something) {
     return fleet::fail(

@@ -17,6 +17,8 @@ inline constexpr const char* kAdmin = "admin";
 [[nodiscard]] fleet::Expected<fleet::NewRollout> read_rollout(const fleet::JsonValue& body);
 /// The same where a name may be missing: a rollout that is only tried out.
 [[nodiscard]] fleet::Expected<fleet::NewRollout> read_trial(const fleet::JsonValue& body);
+/// Whether the body says a percentage, be it the usual one.
+[[nodiscard]] bool names_percentage(const fleet::JsonValue& body);
 /// What of `row` the body changes.
 [[nodiscard]] fleet::Expected<fleet::RolloutPatch> read_rollout_patch(const fleet::JsonValue& body,
                                                                       const fleet::RolloutRow& row);

@@ -1,4 +1,6 @@
-// What a rollout would do, before it does: simulate, and the warnings that creating one answers.
+// What a rollout would do, before it does: creating one with the warnings an admin should know, and simulate.
+#include <algorithm>
+#include <iterator>
 #include <limits>
 
 #include "fleet/ids.hpp"
@@ -16,6 +18,8 @@ using fleet::ErrorKind;
 using fleet::Expected;
 
 constexpr int kPageMax = 2000;
+// Warnings of one kind that are told one by one.
+constexpr std::size_t kNamedMax = 10;
 // Above every id the database hands out.
 constexpr std::int64_t kTrialId = std::numeric_limits<std::int64_t>::max();
 
@@ -39,8 +43,76 @@ fleet::Rollout trial_of(const fleet::NewRollout& wanted, fleet::Time now) {
   return rollout;
 }
 
-bool overlaps(const fleet::Rollout& other, const fleet::NewRollout& wanted) {
-  return other.model == wanted.model && !fleet::has_ended(other.state);
+bool share_an_id(std::vector<std::string> left, std::vector<std::string> right) {
+  std::sort(left.begin(), left.end());
+  std::sort(right.begin(), right.end());
+  std::vector<std::string> both;
+  std::set_intersection(left.begin(), left.end(), right.begin(), right.end(), std::back_inserter(both));
+  return !both.empty();
+}
+
+// Only two lists of device ids are known to have no device in common; all else depends on the devices.
+bool may_share_devices(const fleet::Rollout& other, const fleet::Rollout& wanted) {
+  const auto lists_ids = [](const fleet::Rollout& rollout) {
+    return rollout.rolls_back == 0 && rollout.target.type == fleet::TargetType::specific &&
+           rollout.target.mac_addresses.empty();
+  };
+  if (!lists_ids(other) || !lists_ids(wanted)) return true;
+  return share_an_id(other.target.device_ids, wanted.target.device_ids);
+}
+
+void warn_of_rivals(const fleet::Catalog& catalog, const fleet::Rollout& wanted,
+                    std::vector<std::string>& warnings) {
+  std::vector<const fleet::Rollout*> rivals;
+  for (const auto& other : catalog.rollouts()) {
+    const bool is_rival =
+        other.model == wanted.model && !fleet::has_ended(other.state) && may_share_devices(other, wanted);
+    if (is_rival) rivals.push_back(&other);
+  }
+  std::sort(rivals.begin(), rivals.end(), [](const auto* a, const auto* b) { return a->id > b->id; });
+  for (std::size_t i = 0; i < std::min(rivals.size(), kNamedMax); ++i) {
+    const auto& other = *rivals[i];
+    warnings.push_back("rollout " + std::to_string(other.id) + " '" + other.name + "' of this model is " +
+                       std::string(to_string(other.state)) +
+                       " too; for a device that both include, the newest decides");
+  }
+  if (rivals.size() <= kNamedMax) return;
+  warnings.push_back("so it is with " + std::to_string(rivals.size() - kNamedMax) +
+                     " more rollouts of this model");
+}
+
+// Devices that can never get to `target`; `invalid` when no device can.
+Expected<void> warn_of_dead_ends(const std::map<std::string, std::int64_t>& devices_by_version,
+                                 const fleet::Release& target, const fleet::Catalog& catalog,
+                                 std::vector<std::string>& warnings) {
+  std::size_t dead_ends = 0;
+  std::int64_t unnamed = 0;
+  bool any_may_get_there = devices_by_version.empty();
+  for (const auto& [version, devices] : devices_by_version) {
+    const bool arrives = fleet::can_reach(version, target, catalog);
+    // What a device runs that never said so may still be anything.
+    if (arrives || version.empty()) any_may_get_there = true;
+    if (arrives) continue;
+    if (++dead_ends > kNamedMax) {
+      unnamed += devices;
+      continue;
+    }
+    warnings.push_back(std::to_string(devices) + " devices run " +
+                       (version.empty() ? "no known version" : version) +
+                       ", from which no release leads to " + target.version);
+  }
+  if (!any_may_get_there) {
+    return fleet::fail(ErrorKind::invalid, "firmware_version " + target.version + " needs at least " +
+                                               target.min_version.value_or("") +
+                                               ", and no device of the model could ever get there");
+  }
+  if (unnamed > 0) warnings.push_back(std::to_string(unnamed) + " more devices run other such versions");
+  return {};
+}
+
+void warn_of_nobody(const fleet::Survey& survey, std::vector<std::string>& warnings) {
+  if (survey.included > 0) return;
+  warnings.emplace_back("no device that is known now is included; later ones may be");
 }
 
 }  // namespace
@@ -70,55 +142,58 @@ Expected<fleet::Survey> Api::survey_of(const fleet::NewRollout& rollout, bool un
   }
 }
 
-Expected<std::vector<std::string>> Api::warnings_of(const fleet::NewRollout& rollout) const {
-  std::vector<std::string> warnings;
+Expected<Api::Plan> Api::read_plan(const std::string& body, ReadRollout read) const {
+  const auto json = fleet::parse_json(body);
+  if (!json) return tl::unexpected(json.error());
+  auto rollout = read(*json);
+  if (!rollout) return tl::unexpected(rollout.error());
+  if (auto zones = test_zones(rollout->policy); !zones) return tl::unexpected(zones.error());
+
+  Plan plan{std::move(*rollout), {}, false};
+  if (!plan.rollout.policy.stages.empty() && names_percentage(*json)) {
+    plan.warnings.emplace_back("rollout_percentage is passed over: the stages decide");
+  }
   const auto catalog = ports_.catalog.catalog();
-  if (!rollout.policy.stages.empty() && rollout.percentage != 100) {
-    warnings.emplace_back("rollout_percentage is passed over: the stages decide");
-  }
-  for (const auto& other : catalog->rollouts()) {
-    if (!overlaps(other, rollout)) continue;
-    warnings.push_back("rollout " + std::to_string(other.id) + " '" + other.name + "' of this model is " +
-                       std::string(to_string(other.state)) +
-                       " too; for a device that both include, the newest decides");
-  }
-  const auto* release = catalog->find_release(rollout.model, rollout.version);
-  if (release == nullptr) return warnings;  // creating it says so
-  const auto versions = ports_.devices.running_versions(rollout.model);
+  warn_of_rivals(*catalog, trial_of(plan.rollout, ports_.now()), plan.warnings);
+  const auto* release = catalog->find_release(plan.rollout.model, plan.rollout.version);
+  if (release == nullptr) return plan;  // creating it says so
+  plan.release_known = true;
+  const auto versions = ports_.devices.running_versions(plan.rollout.model);
   if (!versions) return tl::unexpected(versions.error());
-  std::size_t dead_ends = 0;
-  for (const auto& [version, devices] : *versions) {
-    if (fleet::can_reach(version, *release, *catalog)) continue;
-    ++dead_ends;
-    warnings.push_back(std::to_string(devices) + " devices run " +
-                       (version.empty() ? "no known version" : version) +
-                       ", from which no release leads to " + rollout.version);
+  if (auto ends = warn_of_dead_ends(*versions, *release, *catalog, plan.warnings); !ends) {
+    return tl::unexpected(ends.error());
   }
-  if (dead_ends > 0 && dead_ends == versions->size()) {
-    return fleet::fail(ErrorKind::invalid, "firmware_version " + rollout.version + " needs at least " +
-                                               release->min_version.value_or("") +
-                                               ", and no device of the model could ever get there");
+  return plan;
+}
+
+Response Api::create_rollout(Request& request) {
+  auto plan = read_plan(request.body, &read_rollout);
+  if (!plan) return error_reply(plan.error());
+  if (plan->release_known) {
+    const auto survey = survey_of(plan->rollout, /*until_included=*/true);
+    if (!survey) return error_reply(survey.error());
+    warn_of_nobody(*survey, plan->warnings);
   }
-  const auto survey = survey_of(rollout, /*until_included=*/true);
-  if (!survey) return tl::unexpected(survey.error());
-  if (survey->included == 0)
-    warnings.emplace_back("no device that is known now is included; later ones may be");
-  return warnings;
+  const auto id = ports_.rollouts.create_rollout(plan->rollout);
+  if (!id) return error_reply(id.error());
+  auto reply = ok_reply(rollout_created_json(*id, plan->warnings));
+  if (!plan->warnings.empty()) reply.status = 201;
+  return reply;
 }
 
 Response Api::simulate_rollout(Request& request) {
-  auto rollout = fleet::parse_json(request.body).and_then(read_trial);
-  if (!rollout) return error_reply(rollout.error());
-  if (auto zones = test_zones(rollout->policy); !zones) return error_reply(zones.error());
-  if (ports_.catalog.catalog()->find_release(rollout->model, rollout->version) == nullptr) {
-    return error_reply(fleet::Error{ErrorKind::invalid, "firmware_version " + rollout->version +
-                                                            " of device_model " + rollout->model +
+  auto plan = read_plan(request.body, &read_trial);
+  if (!plan) return error_reply(plan.error());
+  const auto& rollout = plan->rollout;
+  if (!plan->release_known) {
+    return error_reply(fleet::Error{ErrorKind::invalid, "firmware_version " + rollout.version +
+                                                            " of device_model " + rollout.model +
                                                             " does not exist; upload it first"});
   }
-  auto warnings = warnings_of(*rollout);
-  if (!warnings) return error_reply(warnings.error());
-  const auto survey = survey_of(*rollout, /*until_included=*/false);
-  return survey ? ok_reply(survey_json(*survey, *warnings)) : error_reply(survey.error());
+  const auto survey = survey_of(rollout, /*until_included=*/false);
+  if (!survey) return error_reply(survey.error());
+  warn_of_nobody(*survey, plan->warnings);
+  return ok_reply(survey_json(*survey, plan->warnings));
 }
 
 }  // namespace ota::http

@@ -66,19 +66,6 @@ std::string verdict_on(const fleet::RolloutRow& row, const fleet::RolloutProgres
 
 }  // namespace
 
-Response Api::create_rollout(Request& request) {
-  const auto rollout = fleet::parse_json(request.body).and_then(read_rollout);
-  if (!rollout) return error_reply(rollout.error());
-  if (auto zones = test_zones(rollout->policy); !zones) return error_reply(zones.error());
-  const auto warnings = warnings_of(*rollout);
-  if (!warnings) return error_reply(warnings.error());
-  const auto id = ports_.rollouts.create_rollout(*rollout);
-  if (!id) return error_reply(id.error());
-  auto reply = ok_reply(rollout_created_json(*id, *warnings));
-  if (!warnings->empty()) reply.status = 201;
-  return reply;
-}
-
 Response Api::list_rollouts(Request& request) {
   const auto query = read_query(*request.params);
   if (!query) return error_reply(query.error());
@@ -146,10 +133,12 @@ Response Api::retry_rollout(Request& request) {
   if (!body) return error_reply(body.error());
   auto released = ports_.rollouts.retry(*id, body->device_id, kAdmin);
   if (!released) return error_reply(released.error());
+  const auto row = ports_.rollouts.find_rollout(*id);
+  if (!row) return error_reply(row.error());
   const auto count = released->size();
   if (released->size() > kRetriedMax) released->resize(kRetriedMax);  // the others are told when they ask
   settle(*released);
-  return ok_reply(retried_json(count));
+  return ok_reply(retried_json(row->state, count));
 }
 
 void Api::settle(const std::vector<std::string>& device_ids) {

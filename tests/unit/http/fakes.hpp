@@ -175,6 +175,7 @@ class FakeRollouts final : public fleet::RolloutStore {
   fleet::Expected<fleet::RolloutStanding> standing(std::int64_t) override { return stands; }
   fleet::Expected<std::vector<std::string>> retry(std::int64_t id, const std::string& device_id,
                                                   const std::string&) override {
+    if (auto found = find_rollout(id); !found) return tl::unexpected(found.error());
     last_id = id;
     return device_id.empty() ? std::vector<std::string>{"a", "b"} : std::vector<std::string>{device_id};
   }

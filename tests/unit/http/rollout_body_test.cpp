@@ -98,6 +98,9 @@ TEST(RolloutPatchBody, ChangesMembersOfThePolicyAndTheFilter) {
   EXPECT_EQ(patch.target_filter_json, R"({"group":"beta"})");
   EXPECT_FALSE(read(R"({"target_filter":{}})")) << "a group rollout needs its group";
   EXPECT_FALSE(read(R"({"unknown":1})"));
+  EXPECT_FALSE(read(R"({"target_filter":null,"rate":null,"is_active":null})")) << "null is not given";
+  EXPECT_FALSE(read(R"({"confirm_minutes":4,"target_filter":null})")->target_filter_json);
+  EXPECT_TRUE(read(R"({"end_at":null})")) << "an end that is taken away";
   EXPECT_FALSE(read(R"({"confirm_minutes":3})")->policy) << "nothing differs";
 }
 
