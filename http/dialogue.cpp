@@ -68,7 +68,9 @@ void reply(Response&& response, httplib::Response& to) {
 Dialogue::Dialogue(const ServerOptions& options, Api& api, AnswerQueue& answers,
                    const std::atomic<bool>& closing)
     : options_(options), api_(api), answers_(answers), closing_(closing) {
-  set_payload_max_length(static_cast<std::size_t>(options_.upload_bytes_max) + kMultipartOverheadBytes);
+  // The library's limit is for the longest of all; each route's own is tested by refuse_body and read_body.
+  set_payload_max_length(std::max(
+      static_cast<std::size_t>(options_.upload_bytes_max) + kMultipartOverheadBytes, kLongJsonBytesMax));
   install_handlers();
   install_routes();
 }
