@@ -138,6 +138,14 @@ Json considered_json(const Explanation& explanation) {
   return list;
 }
 
+Json blocks_json(const std::vector<Block>& blocks) {
+  Json list = Json::array();
+  for (const auto& block : blocks) {
+    list.push_back({{"reason", std::string(block.reason)}, {"text", block.text}});
+  }
+  return list;
+}
+
 }  // namespace
 
 std::string rollout_created_json(std::int64_t id, const std::vector<std::string>& warnings) {
@@ -242,16 +250,18 @@ std::string explanation_json(const fleet::DeviceDetails& details, const Explanat
     json["text"] = none.text;
   }
   json["looked_at"] = considered_json(explanation);
+  json["blocks"] = blocks_json(explanation.blocks);
   json["offer"] = details.device.offer ? offer_json(*details.device.offer) : Json(nullptr);
   json["seen_on_mqtt"] = details.device.on_mqtt;
   return dump(json);
 }
 
-std::string offered_json(std::int64_t rollout_id, std::string_view outcome) {
+std::string offered_json(const OfferOutcome& outcome) {
   return dump({{"status", "ok"},
                {"message", "Rollout for this device created successfully"},
-               {"rollout_id", rollout_id},
-               {"outcome", std::string(outcome)}});
+               {"rollout_id", outcome.rollout_id},
+               {"offered", outcome.offered},
+               {"outcome", outcome.text}});
 }
 
 std::string group_json(const fleet::GroupOutcome& outcome) {

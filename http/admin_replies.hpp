@@ -9,6 +9,7 @@
 #include "fleet/ports/monitor_store.hpp"
 #include "fleet/ports/rollout_store.hpp"
 #include "fleet/survey.hpp"
+#include "http/blocks.hpp"
 
 namespace ota::http {
 
@@ -29,10 +30,18 @@ struct Explanation {
   const fleet::Decision* decision = nullptr;
   const std::vector<fleet::Considered>* considered = nullptr;
   std::vector<int> buckets;  ///< one per considered rollout
+  std::vector<Block> blocks;
 };
 [[nodiscard]] std::string explanation_json(const fleet::DeviceDetails& details,
                                            const Explanation& explanation);
-[[nodiscard]] std::string offered_json(std::int64_t rollout_id, std::string_view outcome);
+
+/// What came of a rollout for one device.
+struct OfferOutcome {
+  std::int64_t rollout_id = 0;
+  bool offered = false;  ///< whether its offer stands
+  std::string text;      ///< what stands, or why none does
+};
+[[nodiscard]] std::string offered_json(const OfferOutcome& outcome);
 [[nodiscard]] std::string group_json(const fleet::GroupOutcome& outcome);
 [[nodiscard]] std::string events_json(const std::vector<fleet::EventRow>& rows, bool is_last);
 

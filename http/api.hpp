@@ -73,7 +73,7 @@ class Api {
     std::string model;
   };
   [[nodiscard]] fleet::Expected<ReleaseName> find_release(const Request& request) const;
-  /// Has the devices decided anew; nobody waits for it.
+  /// Has the devices decided anew, at most ten thousand of them; nobody waits for it.
   void settle(const std::vector<std::string>& device_ids);
   Response order(Request& request, fleet::RolloutCommand command, std::string_view message);
   Response set_frozen(Request& request, bool frozen);

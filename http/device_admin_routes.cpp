@@ -5,6 +5,7 @@
 #include "fleet/targeting.hpp"
 #include "http/admin_replies.hpp"
 #include "http/api.hpp"
+#include "http/blocks.hpp"
 #include "http/device_admin_body.hpp"
 #include "http/params.hpp"
 #include "http/replies.hpp"
@@ -20,12 +21,20 @@ Expected<std::string> device_id(const Request& request) {
   return fleet::parse_id("device_id", request.captured);
 }
 
-// What came of a device that was decided anew, in words.
-std::string outcome_of(const fleet::Answer& answer) {
-  if (const auto* offer = std::get_if<fleet::OfferAnswer>(&answer))
-    return "offered " + offer->release->version;
-  if (const auto* none = std::get_if<fleet::NoUpdateAnswer>(&answer)) return none->reason;
-  return std::get<fleet::ReportAnswer>(answer).reason;
+// What came of a rollout for a device that was decided anew.
+OfferOutcome outcome_of(std::int64_t rollout_id, const fleet::Answer& answer) {
+  OfferOutcome outcome{rollout_id, false, {}};
+  if (const auto* offer = std::get_if<fleet::OfferAnswer>(&answer)) {
+    outcome.offered = offer->rollout_id == rollout_id;
+    outcome.text = outcome.offered ? "offered " + offer->release->version
+                                   : "its update to " + offer->release->version + " by rollout " +
+                                         std::to_string(offer->rollout_id) + " is to end first";
+  } else if (const auto* none = std::get_if<fleet::NoUpdateAnswer>(&answer)) {
+    outcome.text = none->reason;
+  } else {
+    outcome.text = std::get<fleet::ReportAnswer>(answer).reason;
+  }
+  return outcome;
 }
 
 }  // namespace
@@ -45,7 +54,7 @@ Response Api::explain_device(Request& request) {
   const auto catalog = ports_.catalog.catalog();
   std::vector<fleet::Considered> considered;
   const auto decision = fleet::decide(details->device, *catalog, circumstances(), &considered);
-  Explanation explanation{&decision, &considered, {}};
+  Explanation explanation{&decision, &considered, {}, blocks_of(details->device, decision, *catalog)};
   for (const auto& one : considered) {
     explanation.buckets.push_back(fleet::bucket_of(*id, one.rollout->target.salt, ports_.sha256));
   }
@@ -98,7 +107,7 @@ Response Api::offer_to_device(Request& request) {
   if (!made) return error_reply(made.error());
   return submit(request, {std::move(*id), fleet::Channel::internal, ports_.now(), fleet::Settle{}},
                 [rollout_id = *made](const fleet::Answer& answer) {
-                  return ok_reply(offered_json(rollout_id, outcome_of(answer)));
+                  return ok_reply(offered_json(outcome_of(rollout_id, answer)));
                 });
 }
 

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <limits>
 
 #include "fleet/iso_time.hpp"
@@ -16,7 +17,7 @@ using fleet::ErrorKind;
 using fleet::Expected;
 using fleet::RolloutCommand;
 
-constexpr std::size_t kRetriedMax = 10000;
+constexpr std::size_t kSettledMax = 10000;
 
 Expected<std::int64_t> rollout_id(std::string_view text) {
   if (const auto id = parse_whole(text, 1, std::numeric_limits<std::int64_t>::max())) return *id;
@@ -131,19 +132,19 @@ Response Api::retry_rollout(Request& request) {
   if (!id) return error_reply(id.error());
   const auto body = read_order(request.body);
   if (!body) return error_reply(body.error());
-  auto released = ports_.rollouts.retry(*id, body->device_id, kAdmin);
+  const auto released = ports_.rollouts.retry(*id, body->device_id, kAdmin);
   if (!released) return error_reply(released.error());
   const auto row = ports_.rollouts.find_rollout(*id);
   if (!row) return error_reply(row.error());
-  const auto count = released->size();
-  if (released->size() > kRetriedMax) released->resize(kRetriedMax);  // the others are told when they ask
   settle(*released);
-  return ok_reply(retried_json(row->state, count));
+  return ok_reply(retried_json(row->state, released->size()));
 }
 
 void Api::settle(const std::vector<std::string>& device_ids) {
-  for (const auto& id : device_ids) {
-    ports_.front_desk.submit({id, fleet::Channel::internal, ports_.now(), fleet::Settle{}},
+  // The others, and those for which the inbox has no room, are told when they ask.
+  const auto count = std::min(device_ids.size(), kSettledMax);
+  for (std::size_t i = 0; i < count; ++i) {
+    ports_.front_desk.submit({device_ids[i], fleet::Channel::internal, ports_.now(), fleet::Settle{}},
                              [](const auto&) {});
   }
 }

@@ -126,13 +126,18 @@ class FakeReleases final : public fleet::ReleaseStore {
   }
   fleet::Expected<std::string> delete_release(const std::string& version, const std::string& model,
                                               const std::string&) override {
+    if (end_failure) return tl::unexpected(*end_failure);
     ended = "deleted " + version + " " + model;
-    return std::string();
+    return unused_file;
   }
-  fleet::Expected<bool> is_file_used(const std::string&) override { return true; }
+  fleet::Expected<bool> is_file_used(const std::string& file_path) override {
+    return file_path != unused_file;
+  }
 
   std::vector<fleet::ReleaseRow> rows;
   std::string ended;
+  std::string unused_file;
+  std::optional<fleet::Error> end_failure;
   fleet::NewRelease last;
   std::optional<fleet::Error> failure;
   int finds = 0;
@@ -198,6 +203,7 @@ class FakeDevices final : public fleet::DeviceStore {
       if (device.id != device_id) continue;
       fleet::DeviceDetails details;
       details.device = device;
+      details.attempts = attempts;
       return details;
     }
     return fleet::fail(fleet::ErrorKind::not_found, "no device with id " + device_id);
@@ -234,6 +240,7 @@ class FakeDevices final : public fleet::DeviceStore {
   }
 
   std::vector<fleet::Device> devices;  ///< by id
+  std::vector<fleet::AttemptRow> attempts;
   fleet::DevicePatch patched;
   fleet::GroupChange change;
 };

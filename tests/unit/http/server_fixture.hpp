@@ -41,7 +41,9 @@ class ServerTest : public ::testing::Test {
   /// The port; starts the server at the first call.
   int port() {
     if (server_) return port_;
-    blobs_ = std::make_unique<bridge::FileBlobs>(folder_, options_.upload_bytes_max);
+    blobs_ = std::make_unique<bridge::FileBlobs>(
+        folder_, options_.upload_bytes_max,
+        [this](const std::string& file_path) { return releases_.is_file_used(file_path); });
     server_ = std::make_unique<http::Server>(
         options_, http::Ports{desk_, catalogs_, releases_, rollouts_, fleet_, *blobs_,
                               [] { return http::HealthDetails{true}; },
