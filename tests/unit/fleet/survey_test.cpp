@@ -41,6 +41,9 @@ class RandomFleet {
     if (chance(20)) made.target.exclude_device_ids = {id_of(number(100)), id_of(number(100))};
     made.allow_downgrade = chance(20);
     made.state = chance(20) ? RolloutState::paused : RolloutState::running;
+    if (chance(10)) made.target.metadata = JsonValue{JsonValue::Object{{"site", JsonValue{"moon"}}}};
+    if (chance(10)) made.state = RolloutState::scheduled;
+    if (chance(20)) made.rolls_back = 1 + number(static_cast<int>(id));
     if (chance(20)) made.policy.windows = {{{true, true, true, true, true, true, true}, 0, 1, "UTC"}};
     return made;
   }
@@ -51,10 +54,29 @@ class RandomFleet {
         JsonValue::Object{{"groups", {JsonValue::Array{{"g" + std::to_string(number(3))}}}}};
     made.hold = chance(5);
     if (chance(10)) made.pinned_version = "1." + std::to_string(number(6)) + ".0";
+    if (chance(30)) std::get<JsonValue::Object>(made.metadata.value).emplace("site", JsonValue{"moon"});
+    made.on_mqtt = !chance(5);
+    if (chance(30)) made.offer = ended_offer();
     return made;
   }
 
  private:
+  // Of a rollout that is there or not any more, perhaps failed and waiting.
+  Offer ended_offer() {
+    Offer offer;
+    offer.rollout_id = 1 + number(9);
+    offer.version = "1." + std::to_string(number(6)) + ".0";
+    offer.origin_version = "1." + std::to_string(number(6)) + ".0";
+    offer.open = false;
+    offer.taken = true;
+    offer.failed_attempts = number(5);
+    if (offer.failed_attempts > 0) {
+      offer.last_failure = static_cast<FailureKind>(number(kCountedFailureKinds));
+      if (chance(50)) offer.retry_at = Time(std::chrono::hours(number(14)));
+    }
+    return offer;
+  }
+
   static std::string id_of(int index) { return "dev-" + std::to_string(index); }
   int number(int below) { return std::uniform_int_distribution<int>(0, below - 1)(random_); }
   bool chance(int percent) { return number(100) < percent; }
@@ -79,8 +101,18 @@ TEST(Survey, AgreesWithTheOffersThatAreReallyMade) {
       SlotBudget slots([](std::int64_t, const PushRate&) { return Expected<int>(0); });
       const FlowContext context{catalog, tests::circumstances(Time(std::chrono::hours(7))),
                                 [&] { return Expected<std::int64_t>(next_id++); }, &slots};
-      ASSERT_TRUE(settle_offer(work, context));
-      if (work.device.offer && work.device.offer->rollout_id == 9) ++offered[work.device.offer->version];
+      const auto decision = settle_offer(work, context);
+      ASSERT_TRUE(decision);
+      const auto* update = std::get_if<Update>(&*decision);
+      const bool gets_it = update != nullptr && update->rollout->id == 9;
+      if (gets_it) ++offered[update->release->version];
+      const auto& offer = work.device.offer;
+      const bool stands = offer && offer->is_standing() && offer->rollout_id == 9;
+      // Devices only seen on REST are told when they ask.
+      EXPECT_EQ(stands, gets_it && work.device.on_mqtt) << "seed " << seed << " device " << i;
+      if (stands && gets_it) {
+        EXPECT_EQ(offer->version, update->release->version);
+      }
     }
     EXPECT_EQ(survey.by_version, offered) << "seed " << seed;
     EXPECT_EQ(survey.devices, 100);
