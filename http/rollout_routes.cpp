@@ -132,10 +132,10 @@ Response Api::retry_rollout(Request& request) {
   if (!id) return error_reply(id.error());
   const auto body = read_order(request.body);
   if (!body) return error_reply(body.error());
+  const auto row = ports_.rollouts.find_rollout(*id);  // before: a retry that is done must be settled
+  if (!row) return error_reply(row.error());
   const auto released = ports_.rollouts.retry(*id, body->device_id, kAdmin);
   if (!released) return error_reply(released.error());
-  const auto row = ports_.rollouts.find_rollout(*id);
-  if (!row) return error_reply(row.error());
   settle(*released);
   return ok_reply(retried_json(row->state, released->size()));
 }
