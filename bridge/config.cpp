@@ -3,6 +3,7 @@
 #include <charconv>
 #include <limits>
 
+#include "bridge/manifest_keys.hpp"
 #include "fleet/ids.hpp"
 #include "topics/names.hpp"
 
@@ -81,6 +82,14 @@ Expected<void> log_level(Config& config, const std::string& value) {
   return fleet::fail(ErrorKind::invalid, fleet::quoted(value) + " must be trace, debug, info, warn or error");
 }
 
+template <bool Config::*Member>
+Expected<void> flag(Config& config, const std::string& value) {
+  if (value != "0" && value != "1")
+    return fleet::fail(ErrorKind::invalid, fleet::quoted(value) + " must be 0 or 1");
+  config.*Member = value == "1";
+  return {};
+}
+
 // The database refuses to remove younger events.
 Expected<void> events_keep_days(Config& config, const std::string& value) {
   if (auto read = number<&Config::events_keep_days, 0, 36500>(config, value); !read) return read;
@@ -120,6 +129,11 @@ constexpr Row kRows[] = {
     {"DB_WRITERS", "2", number<&Config::db_writers, 1, 16>, "connections that write device messages"},
     {"PUSH_PER_SECOND", "0", number<&Config::push_per_second, 0, 1000000>,
      "most offers pushed per second; 0: as fast as the broker acknowledges"},
+    {"MANIFEST_KEYS", "", text<&Config::manifest_keys>,
+     "folder of the public keys (<key id>.pem) that verify signed manifests; retired ones in its folder "
+     "retired"},
+    {"REQUIRE_SIGNED", "0", flag<&Config::require_signed>,
+     "1 refuses uploads without a manifest that verifies"},
     {"EVENTS_KEEP_DAYS", "400", events_keep_days,
      "age in days at which rows of the audit log are removed, from 30; 0: never"},
     {"LOG_LEVEL", "info", log_level, "trace, debug, info, warn or error"},
@@ -150,6 +164,11 @@ Expected<Config> read_config(const std::function<std::string(const std::string&)
   }
   if (!config.mqtt_shared_group.empty() && get("REPLICA").empty()) {
     add_problem("REPLICA", "bridges that share a subscription need a name each; give every one its own");
+  }
+  if (const auto keys = ManifestKeys::load(config.manifest_keys); !keys) {
+    add_problem("MANIFEST_KEYS", keys.error().message);
+  } else if (config.require_signed && (*keys)->empty()) {
+    add_problem("REQUIRE_SIGNED", "needs MANIFEST_KEYS with at least one key");
   }
   if (!problems.empty()) return fleet::fail(ErrorKind::invalid, problems);
   return config;

@@ -39,6 +39,10 @@ class FreshReleases final : public fleet::ReleaseStore {
                                               const std::string& by) override {
     return refreshed(catalogs_, store_.delete_release(version, model, by));
   }
+  fleet::Expected<void> set_manifest(const fleet::Manifest& manifest, const std::string& text,
+                                     const std::string& by) override {
+    return refreshed(catalogs_, store_.set_manifest(manifest, text, by));
+  }
   fleet::Expected<bool> is_file_used(const std::string& file_path) override {
     return store_.is_file_used(file_path);
   }

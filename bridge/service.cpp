@@ -9,6 +9,7 @@
 #include "bridge/fresh_stores.hpp"
 #include "bridge/inbox.hpp"
 #include "bridge/leadership.hpp"
+#include "bridge/manifest_keys.hpp"
 #include "bridge/rollout_loop.hpp"
 #include "bridge/sha256.hpp"
 #include "bridge/zone_clock.hpp"
@@ -59,6 +60,7 @@ class Service::Impl {
         fresh_events_(events_, catalogs_),
         blobs_(config.storage_path, config.upload_bytes_max,
                [this](const std::string& file_path) { return releases_.is_file_used(file_path); }),
+        manifests_(ManifestKeys::load(config.manifest_keys).value()),
         inbox_(inbox_ports(config)),
         leadership_(std::make_unique<sql::PgLeaderLock>(),
                     [this](bool leads) {
@@ -152,6 +154,7 @@ class Service::Impl {
     options.host = config.host;
     options.port = config.port;
     options.api_key = config.api_key;
+    options.require_signed = config.require_signed;
     options.version = program_version();
     options.threads_max = config.http_threads;
     options.downloads_max = std::max(1, config.http_threads * 3 / 4);
@@ -170,6 +173,7 @@ class Service::Impl {
             [this] { return refusal_lines(); },
             devices_,
             fresh_events_,
+            *manifests_,
             &sha256,
             &local_clock,
             &now,
@@ -198,6 +202,7 @@ class Service::Impl {
   FreshRollouts fresh_rollouts_;
   FreshEvents fresh_events_;
   FileBlobs blobs_;
+  std::unique_ptr<ManifestKeys> manifests_;
   Inbox inbox_;
   Leadership leadership_;
   std::unique_ptr<BrokerSide> broker_;

@@ -27,7 +27,9 @@ struct Release {
   std::string notes;
   Time created_at{};
   bool withdrawn = false;
-  bool aborted = false;  ///< its newest rollout was aborted or rolled back: no step on anyone's way
+  std::string manifest;       ///< signed text (fleet/manifest.hpp); empty: none
+  std::int64_t sequence = 0;  ///< the manifest's; 0: none
+  bool aborted = false;       ///< its newest rollout was aborted or rolled back: no step on anyone's way
 };
 
 enum class TargetType { all, canary, specific, group };

@@ -24,9 +24,11 @@ class Api {
   Response check(Request& request);
   Response report(Request& request);
   Response download(Request& request);
+  Response manifest(Request& request);
 
   // Admins: releases and lists (admin_routes.cpp, upload.cpp).
   Response upload(Request& request);
+  Response add_manifest(Request& request);
   Response list_releases(Request& request);
   Response withdraw_release(Request& request);
   Response delete_release(Request& request);
@@ -73,6 +75,9 @@ class Api {
     std::string model;
   };
   [[nodiscard]] fleet::Expected<ReleaseName> find_release(const Request& request) const;
+  [[nodiscard]] fleet::Expected<fleet::Manifest> read_manifest(const std::string& text) const;
+  [[nodiscard]] fleet::Expected<void> adopt_manifest(const std::string& text,
+                                                     fleet::NewRelease& release) const;
   /// Has the devices decided anew, at most ten thousand of them; nobody waits for it.
   void settle(const std::vector<std::string>& device_ids);
   Response order(Request& request, fleet::RolloutCommand command, std::string_view message);

@@ -92,4 +92,21 @@ Response Api::report(Request& request) {
                 report_reply);
 }
 
+// The signed manifest of a release, byte for byte, where an offer had no room for it.
+Response Api::manifest(Request& request) {
+  const auto version = fleet::parse_version_text("version", request.captured);
+  if (!version) return error_reply(version.error());
+  const auto model = id_param(*request.params, "device_model");
+  if (!model) return error_reply(model.error());
+  const auto catalog = ports_.catalog.catalog();
+  const auto* release = catalog->find_release(*model, *version);
+  if (release == nullptr || release->manifest.empty()) {
+    return error_reply(404, "there is no signed manifest of version " + *version + " of " + *model);
+  }
+  Response response;
+  response.body = release->manifest;
+  response.content_type = "text/plain; charset=utf-8";
+  return response;
+}
+
 }  // namespace ota::http

@@ -132,6 +132,7 @@ std::string check_json(const fleet::OfferAnswer& offer, bool with_attempt) {
     };
     if (with_attempt) {
       json["attempt_id"] = offer.attempt_id;
+      if (!release.manifest.empty()) json["manifest"] = release.manifest;
       if (offer.start_within_seconds > 0) json["start_within_seconds"] = offer.start_within_seconds;
     }
     std::string text = dump(json);
@@ -169,7 +170,8 @@ std::string releases_json(const std::vector<fleet::ReleaseRow>& rows) {
                     {"checksum_sha256", row.sha256},
                     {"is_signed", row.is_signed},
                     {"created_at", nullable(row.created_at)},
-                    {"release_notes", nullable(row.notes)}});
+                    {"release_notes", nullable(row.notes)},
+                    {"verified", row.verified}});
   }
   return dump({{"releases", std::move(list)}});
 }

@@ -20,9 +20,10 @@ namespace ota::http {
 /// The limits of the REST server. Every one has a defined outcome when it is reached; see each.
 struct ServerOptions {
   std::string host = "0.0.0.0";
-  int port = 8080;      ///< 0: any free one
-  std::string api_key;  ///< empty: admin routes answer 503 "API key not configured"
-  std::string version;  ///< of this service, told on /health
+  int port = 8080;              ///< 0: any free one
+  std::string api_key;          ///< empty: admin routes answer 503 "API key not configured"
+  bool require_signed = false;  ///< uploads need a manifest that verifies
+  std::string version;          ///< of this service, told on /health
 
   int threads_max = 512;    ///< connections served at a time
   int queue_max = 4096;     ///< device messages that wait for their commit; beyond it 503
@@ -54,6 +55,7 @@ struct Ports {
   std::function<std::string()> prometheus;  ///< more lines of text exposition; may be empty
   fleet::DeviceStore& devices;
   fleet::EventStore& events;
+  const fleet::ManifestVerifier& manifests;
   fleet::Sha256 sha256 = nullptr;
   fleet::LocalClock local_clock = nullptr;
   std::function<fleet::Time()> now;

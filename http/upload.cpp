@@ -1,7 +1,10 @@
+#include "fleet/parse_messages.hpp"
+#include "fleet/strict_json.hpp"
 #include "fleet/version.hpp"
 #include "http/api.hpp"
 #include "http/params.hpp"
 #include "http/replies.hpp"
+#include "http/rollout_body.hpp"
 
 namespace ota::http {
 namespace {
@@ -38,13 +41,15 @@ Expected<fleet::NewRelease> read_release(const Params& params) {
   return release;
 }
 
-// Takes the one part named "file" out of a multipart body and into an upload; other fields are passed over.
-class FilePart {
+// Takes the part named "file" out of a multipart body and into an upload, and the text of the part
+// "manifest"; other fields are passed over.
+class UploadParts {
  public:
-  explicit FilePart(fleet::BlobUpload& upload) : upload_(upload) {}
+  explicit UploadParts(fleet::BlobUpload& upload) : upload_(upload) {}
 
   Expected<void> begin(const Part& part) {
     inside_ = part.name == "file";
+    inside_manifest_ = part.name == "manifest";
     if (inside_ && seen_) {
       return fleet::fail(ErrorKind::invalid, "the body holds two parts named 'file'; send one image");
     }
@@ -53,6 +58,7 @@ class FilePart {
   }
 
   Expected<void> take(std::string_view bytes) {
+    if (inside_manifest_) return take_manifest(bytes);
     if (!inside_ || bytes.empty()) return {};
     empty_ = false;
     return upload_.append(bytes);
@@ -64,37 +70,111 @@ class FilePart {
     return {};
   }
 
+  [[nodiscard]] const std::string& manifest() const { return manifest_; }
+
  private:
+  Expected<void> take_manifest(std::string_view bytes) {
+    manifest_ += bytes;
+    if (manifest_.size() <= fleet::kManifestBytesMax) return {};
+    return fleet::fail(ErrorKind::too_large, "the part 'manifest' is larger than " +
+                                                 std::to_string(fleet::kManifestBytesMax) + " bytes");
+  }
+
   fleet::BlobUpload& upload_;
+  std::string manifest_;
+  bool inside_manifest_ = false;
   bool inside_ = false;
   bool seen_ = false;
   bool empty_ = true;
 };
 
-Expected<fleet::StoredBlob> store(Request& request, fleet::BlobUpload& upload) {
-  FilePart file(upload);
-  const auto read = request.read_parts([&](const Part& part) { return file.begin(part); },
-                                       [&](std::string_view bytes) { return file.take(bytes); });
+// The image as it was stored, with the manifest that came along.
+Expected<std::string> store(Request& request, fleet::BlobUpload& upload, fleet::NewRelease& release) {
+  UploadParts parts(upload);
+  const auto read = request.read_parts([&](const Part& part) { return parts.begin(part); },
+                                       [&](std::string_view bytes) { return parts.take(bytes); });
   if (!read) return tl::unexpected(read.error());
-  if (const auto complete = file.complete(); !complete) return tl::unexpected(complete.error());
-  return upload.keep();
+  if (const auto complete = parts.complete(); !complete) return tl::unexpected(complete.error());
+  auto blob = upload.keep();
+  if (!blob) return tl::unexpected(blob.error());
+  release.file_path = std::move(blob->file_path);
+  release.size_bytes = blob->size_bytes;
+  release.sha256 = std::move(blob->sha256);
+  return parts.manifest();
+}
+
+std::string differing(const fleet::Manifest& manifest, const fleet::NewRelease& release) {
+  if (manifest.model != release.model) return "model " + manifest.model;
+  if (manifest.version != release.version) return "version " + manifest.version;
+  if (manifest.size_bytes != release.size_bytes) return "size " + std::to_string(manifest.size_bytes);
+  if (manifest.sha256 != release.sha256) return "sha256 " + manifest.sha256;
+  const bool other_least = !release.min_version.empty() && manifest.min_version != release.min_version;
+  return other_least ? "min_version " + manifest.min_version : "";
 }
 
 }  // namespace
+
+// Takes the manifest over into the release once it fits and its signature is right.
+Expected<void> Api::adopt_manifest(const std::string& text, fleet::NewRelease& release) const {
+  if (text.empty()) {
+    if (!options_.require_signed) return {};
+    return fleet::fail(ErrorKind::invalid,
+                       "this server takes signed releases only: send the part 'manifest' too "
+                       "(otactl sign makes it)");
+  }
+  const auto manifest = read_manifest(text);
+  if (!manifest) return tl::unexpected(manifest.error());
+  if (const auto field = differing(*manifest, release); !field.empty()) {
+    return fleet::fail(ErrorKind::invalid, "manifest: " + field + " is not what is uploaded");
+  }
+  release.min_version = manifest->min_version;
+  release.manifest = text;
+  release.sequence = manifest->sequence;
+  release.is_signed = true;
+  return {};
+}
+
+// A manifest from outside: read, verified, and not expired.
+Expected<fleet::Manifest> Api::read_manifest(const std::string& text) const {
+  auto manifest = fleet::parse_manifest(text);
+  if (!manifest) return manifest;
+  if (auto verified = ports_.manifests.verify(*manifest); !verified) return tl::unexpected(verified.error());
+  if (manifest->expires && *manifest->expires <= ports_.now()) {
+    return fleet::fail(ErrorKind::invalid, "manifest: it has expired; sign it anew with a later time");
+  }
+  return manifest;
+}
 
 Response Api::upload(Request& request) {
   auto release = read_release(*request.params);
   if (!release) return error_reply(release.error());
   auto upload = ports_.blobs.begin_upload();
   if (!upload) return error_reply(upload.error());
-  auto blob = store(request, **upload);
-  if (!blob) return error_reply(blob.error());
-  release->file_path = std::move(blob->file_path);
-  release->size_bytes = blob->size_bytes;
-  release->sha256 = std::move(blob->sha256);
-  const auto added = ports_.releases.add_release(*release);
-  if (!added) return error_reply(added.error());
-  return ok_reply(uploaded_json(*release));
+  const auto manifest = store(request, **upload, *release);
+  if (!manifest) return error_reply(manifest.error());
+  auto added =
+      adopt_manifest(*manifest, *release).and_then([&] { return ports_.releases.add_release(*release); });
+  upload->reset();  // its lock would keep the refused file from being removed
+  if (added) return ok_reply(uploaded_json(*release));
+  ports_.blobs.remove(release->file_path);
+  return error_reply(added.error());
+}
+
+// A newer manifest for a stored image: for a deliberate way back, or a new key.
+Response Api::add_manifest(Request& request) {
+  const auto release = find_release(request);
+  if (!release) return error_reply(release.error());
+  const auto body = fleet::parse_json(request.body);
+  if (!body) return error_reply(body.error());
+  const auto text = fleet::required_text(*body, "manifest");
+  if (!text) return error_reply(text.error());
+  const auto manifest = read_manifest(*text);
+  if (!manifest) return error_reply(manifest.error());
+  if (manifest->version != release->version || manifest->model != release->model) {
+    return error_reply(422, "manifest: it is for version " + manifest->version + " of " + manifest->model);
+  }
+  const auto done = ports_.releases.set_manifest(*manifest, *text, kAdmin);
+  return done ? ok_reply(status_json("Manifest added successfully")) : error_reply(done.error());
 }
 
 }  // namespace ota::http

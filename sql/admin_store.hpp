@@ -22,6 +22,8 @@ class PgReleaseStore final : public fleet::ReleaseStore {
   [[nodiscard]] fleet::Expected<std::string> delete_release(const std::string& version,
                                                             const std::string& model,
                                                             const std::string& by) override;
+  [[nodiscard]] fleet::Expected<void> set_manifest(const fleet::Manifest& manifest, const std::string& text,
+                                                   const std::string& by) override;
   [[nodiscard]] fleet::Expected<bool> is_file_used(const std::string& file_path) override;
 
  private:

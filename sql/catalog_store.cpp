@@ -21,7 +21,7 @@ constexpr Statement kReleases = {
         "created_at") ", withdrawn_at IS NOT NULL, "
                       "coalesce((SELECT c.state IN ('aborted', 'rolled_back') FROM rollout_configurations c "
                       "WHERE c.device_model = r.device_model AND c.firmware_version = r.version "
-                      "ORDER BY c.id DESC LIMIT 1), false) "
+                      "ORDER BY c.id DESC LIMIT 1), false), manifest, manifest_sequence "
                       "FROM firmware_releases r ORDER BY id"};
 
 constexpr Statement kRollouts = {
@@ -45,6 +45,8 @@ std::optional<fleet::Release> read_release(const pqxx::row& row) {
   release.created_at = time_from(number_of(row[7]));
   release.withdrawn = flag_of(row[8]);
   release.aborted = flag_of(row[9]);
+  release.manifest = text_of(row[10]);
+  release.sequence = number_of(row[11]);
   const bool accepted = fleet::parse_version_text("version", release.version).has_value() &&
                         fleet::parse_id("device_model", release.model).has_value();
   return accepted ? std::optional(std::move(release)) : std::nullopt;

@@ -11,8 +11,10 @@ using fleet::Expected;
 
 constexpr Statement kAddRelease = {"add_release", R"sql(
   INSERT INTO firmware_releases (version, device_model, min_version, file_path, file_size, checksum_sha256,
-                                 changelog, release_notes, is_signed, created_by, created_at, metadata)
-  VALUES ($1, $2, $3, $4, $5::bigint, $6, $7, $8, $9::boolean, $10, now(), '{}')
+                                 changelog, release_notes, is_signed, created_by, created_at, metadata,
+                                 manifest, manifest_sequence, verified)
+  VALUES ($1, $2, $3, $4, $5::bigint, $6, $7, $8, $9::boolean, $10, now(), '{}', $11, nullif($12::bigint, 0),
+          $11::text IS NOT NULL)
   ON CONFLICT (version, device_model) DO NOTHING)sql"};
 
 constexpr Statement kReleaseHash = {
@@ -25,7 +27,7 @@ constexpr Statement kReleaseEvent = {"release_event", R"sql(
 
 #define OTA_SQL_RELEASE_COLUMNS                                                            \
   "version, device_model, file_path, file_size, checksum_sha256, is_signed, " OTA_SQL_ISO( \
-      "created_at") ", release_notes"
+      "created_at") ", release_notes, verified"
 
 constexpr Statement kListReleases = {
     "list_releases", "SELECT " OTA_SQL_RELEASE_COLUMNS
@@ -50,7 +52,14 @@ constexpr Statement kNeededBy = {"release_needed_by", R"sql(
   UNION ALL SELECT 'the offer of device ' || device_id FROM offers WHERE release_id = $3::bigint AND open
   LIMIT 1)sql"};
 constexpr Statement kFileUsed = {"file_used", "SELECT FROM firmware_releases WHERE file_path = $1 LIMIT 1"};
-constexpr Statement kReleaseEnded = {"release_ended", R"sql(
+constexpr Statement kStoredImage = {"stored_image",
+                                    "SELECT checksum_sha256, file_size, coalesce(manifest_sequence, 0) FROM "
+                                    "firmware_releases WHERE id = $1::bigint"};
+constexpr Statement kSetManifest = {
+    "set_manifest",
+    "UPDATE firmware_releases SET manifest = $2, manifest_sequence = $3::bigint, "
+    "verified = true, is_signed = true WHERE id = $1::bigint"};
+constexpr Statement kReleaseEventWhy = {"release_event_why", R"sql(
   INSERT INTO ota_events (event_type, firmware_version, event_data, created_by)
   VALUES ($1, $2, jsonb_strip_nulls(jsonb_build_object('device_model', $3::text, 'why', $4::text)), $5))sql"};
 
@@ -75,6 +84,7 @@ std::vector<fleet::ReleaseRow> read_releases(const pqxx::result& rows) {
     release.is_signed = flag_of(row[5]);
     release.created_at = text_of(row[6]);
     release.notes = text_of(row[7]);
+    release.verified = flag_of(row[8]);
     releases.push_back(std::move(release));
   }
   return releases;
@@ -84,11 +94,11 @@ std::vector<fleet::ReleaseRow> read_releases(const pqxx::result& rows) {
 
 Expected<bool> PgReleaseStore::add_release(const fleet::NewRelease& release) {
   return in_transaction(pool_, [&](Session& session, pqxx::work& work) {
-    const auto added =
-        session.execute(work, kAddRelease, without_nul(release.version), without_nul(release.model),
-                        text_or_null(release.min_version), without_nul(release.file_path), release.size_bytes,
-                        without_nul(release.sha256), text_or_null(release.changelog),
-                        text_or_null(release.notes), release.is_signed, text_or_null(release.by));
+    const auto added = session.execute(
+        work, kAddRelease, without_nul(release.version), without_nul(release.model),
+        text_or_null(release.min_version), without_nul(release.file_path), release.size_bytes,
+        without_nul(release.sha256), text_or_null(release.changelog), text_or_null(release.notes),
+        release.is_signed, text_or_null(release.by), text_or_null(release.manifest), release.sequence);
     if (added.affected_rows() == 1) {
       session.execute(work, kReleaseEvent, release.version, release.model, release.size_bytes, release.sha256,
                       text_or_null(release.by));
@@ -121,7 +131,7 @@ Expected<void> PgReleaseStore::withdraw_release(const std::string& version, cons
     const auto release = lock_release(session, work, version, model);
     if (flag_of(release[2])) return;
     session.execute(work, kWithdraw, number_of(release[0]));
-    session.execute(work, kReleaseEnded, "firmware_withdrawn", version, model, text_or_null(why),
+    session.execute(work, kReleaseEventWhy, "firmware_withdrawn", version, model, text_or_null(why),
                     text_or_null(by));
   });
 }
@@ -137,9 +147,29 @@ Expected<std::string> PgReleaseStore::delete_release(const std::string& version,
     }
     session.execute(work, kDeleteRelease, number_of(release[0]));
     const char* no_reason = nullptr;
-    session.execute(work, kReleaseEnded, "firmware_deleted", version, model, no_reason, text_or_null(by));
+    session.execute(work, kReleaseEventWhy, "firmware_deleted", version, model, no_reason, text_or_null(by));
     const bool used = !session.execute(work, kFileUsed, text_of(release[1])).empty();
     return used ? std::string() : text_of(release[1]);
+  });
+}
+
+Expected<void> PgReleaseStore::set_manifest(const fleet::Manifest& manifest, const std::string& text,
+                                            const std::string& by) {
+  return in_transaction(pool_, [&](Session& session, pqxx::work& work) {
+    const auto release = lock_release(session, work, manifest.version, manifest.model);
+    const auto stored = session.execute(work, kStoredImage, number_of(release[0]))[0];
+    if (text_of(stored[0]) != manifest.sha256 || number_of(stored[1]) != manifest.size_bytes) {
+      throw Refusal(fleet::ErrorKind::invalid, "manifest: it is for another image than the stored " +
+                                                   manifest.version + " of " + manifest.model);
+    }
+    if (number_of(stored[2]) >= manifest.sequence) {
+      throw Refusal(fleet::ErrorKind::conflict, "manifest: sequence " + std::to_string(manifest.sequence) +
+                                                    " must be above the present " + text_of(stored[2]));
+    }
+    session.execute(work, kSetManifest, number_of(release[0]), without_nul(text), manifest.sequence);
+    const auto why = "sequence " + std::to_string(manifest.sequence) + " by key " + manifest.key_id;
+    session.execute(work, kReleaseEventWhy, "manifest_added", manifest.version, manifest.model, why,
+                    text_or_null(by));
   });
 }
 

@@ -29,6 +29,9 @@ CREATE TABLE firmware_releases (
     metadata        jsonb DEFAULT '{}'::jsonb,
     -- Added:
     withdrawn_at    timestamptz,                              -- set: offered to nobody any more
+    manifest        text,                                     -- signed, byte for byte as its signer made it
+    manifest_sequence bigint,                                 -- the manifest's
+    verified        boolean NOT NULL DEFAULT false,           -- the service verified the manifest's signature
     CONSTRAINT firmware_releases_version_device_model_key UNIQUE (version, device_model)
 );
 

@@ -70,6 +70,14 @@ std::int64_t decode_offer_attempt(std::string_view payload) {
   return attempt ? attempt->value_or(0) : 0;
 }
 
+// A manifest that does not fit into an offer is fetched: an RSA signature alone has 512 characters.
+std::string manifest_url(const fleet::Release& release, std::string_view public_url) {
+  std::string version = release.version;
+  for (auto at = version.find('+'); at != std::string::npos; at = version.find('+', at))
+    version.replace(at, 1, "%2B");
+  return std::string(public_url) + "/api/firmware/manifest/" + version + "?device_model=" + release.model;
+}
+
 std::string encode_offer(const fleet::OfferAnswer& offer, std::string_view public_url) {
   const auto& release = *offer.release;
   std::string url = std::string(public_url) + "/api/firmware/download/" + release.version;
@@ -88,9 +96,14 @@ std::string encode_offer(const fleet::OfferAnswer& offer, std::string_view publi
       {"attempt_id", offer.attempt_id},
   };
   if (offer.start_within_seconds > 0) json["start_within_seconds"] = offer.start_within_seconds;
+  if (!release.manifest.empty()) json["manifest"] = release.manifest;
   std::string text = dump(json);
   if (text.size() <= kOfferBytesMax) return text;
   json["release_notes"] = "";
+  text = dump(json);
+  if (text.size() <= kOfferBytesMax || release.manifest.empty()) return text;
+  json.erase("manifest");
+  json["manifest_url"] = manifest_url(release, public_url);
   return dump(json);
 }
 

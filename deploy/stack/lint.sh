@@ -4,7 +4,7 @@
 # shellcheck source=deploy/stack/setup.sh
 . "$STACK_SCRIPTS/setup.sh"
 
-LINT_FOLDERS='fleet|topics|sql|http|bridge|esp-client'
+LINT_FOLDERS='fleet|topics|sql|http|bridge|otactl|esp-client'
 
 help_lint() {
   cat <<'TEXT'

@@ -8,7 +8,7 @@
 PACKAGES=(
   build-essential cmake ninja-build ccache pkg-config
   libpaho-mqtt-dev libpaho-mqttpp-dev libmosquitto-dev libpqxx-dev libpq-dev
-  libcurl4-openssl-dev libmbedtls-dev libexpected-dev libcli11-dev libspdlog-dev nlohmann-json3-dev
+  libcurl4-openssl-dev libssl-dev libmbedtls-dev libexpected-dev libcli11-dev libspdlog-dev nlohmann-json3-dev
   libhowardhinnant-date-dev tzdata
   libgtest-dev libgmock-dev
   mosquitto mosquitto-clients postgresql postgresql-client curl jq openssl

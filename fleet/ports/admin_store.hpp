@@ -9,6 +9,7 @@
 #include "fleet/attempts.hpp"
 #include "fleet/catalog.hpp"
 #include "fleet/expected.hpp"
+#include "fleet/manifest.hpp"
 #include "fleet/time.hpp"
 
 namespace ota::fleet {
@@ -22,7 +23,9 @@ struct NewRelease {
   std::string sha256;
   std::string changelog;
   std::string notes;
-  bool is_signed = false;
+  bool is_signed = false;     ///< as the uploader says, or because `manifest` was verified
+  std::string manifest;       ///< verified (fleet/manifest.hpp); empty: none
+  std::int64_t sequence = 0;  ///< the manifest's
   std::string by;
 };
 
@@ -35,6 +38,7 @@ struct ReleaseRow {
   bool is_signed = false;
   std::string created_at;  ///< ISO 8601 with offset, as every time in these rows; empty for NULL
   std::string notes;
+  bool verified = false;  ///< the service verified its manifest
 };
 
 struct DeviceRow {
@@ -88,6 +92,10 @@ class ReleaseStore {
   [[nodiscard]] virtual Expected<std::string> delete_release(const std::string& version,
                                                              const std::string& model,
                                                              const std::string& by) = 0;
+  /// Replaces the manifest of a stored image by a verified one of a higher sequence, with its manifest_added
+  /// event. `not_found`; `invalid` when it is for another image; `conflict` when its sequence does not rise.
+  [[nodiscard]] virtual Expected<void> set_manifest(const Manifest& manifest, const std::string& text,
+                                                    const std::string& by) = 0;
   /// Whether any release, withdrawn or not, names that file.
   [[nodiscard]] virtual Expected<bool> is_file_used(const std::string& file_path) = 0;
 };

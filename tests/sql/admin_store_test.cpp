@@ -276,5 +276,29 @@ TEST_F(Admin, ListsOfManyRowsWalkAnIndex) {
             "0");
 }
 
+TEST_F(Admin, AManifestOfAStoredImageOnlyRises) {
+  auto release = release_of("1.0.0");
+  release.manifest = "signed text";
+  release.sequence = 7;
+  ASSERT_TRUE(releases_.add_release(release));
+  EXPECT_TRUE(releases_.list_releases("", 1)->at(0).verified);
+  fleet::Manifest manifest;
+  manifest.model = "esp32";
+  manifest.version = "1.0.0";
+  manifest.sha256 = "aa";
+  manifest.size_bytes = 3'000'000'000;
+  manifest.sequence = 7;
+  EXPECT_EQ(releases_.set_manifest(manifest, "newer text", "admin").error().kind, ErrorKind::conflict);
+  manifest.sequence = 8;
+  ASSERT_TRUE(releases_.set_manifest(manifest, "newer text", "admin"));
+  EXPECT_EQ(database_.value("SELECT manifest || ' ' || manifest_sequence FROM firmware_releases"),
+            "newer text 8");
+  manifest.sequence = 9;
+  manifest.sha256 = "bb";
+  EXPECT_EQ(releases_.set_manifest(manifest, "x", "admin").error().kind, ErrorKind::invalid);
+  manifest.version = "9.9.9";
+  EXPECT_EQ(releases_.set_manifest(manifest, "x", "admin").error().kind, ErrorKind::not_found);
+}
+
 }  // namespace
 }  // namespace ota::sql_test

@@ -133,6 +133,11 @@ class FakeReleases final : public fleet::ReleaseStore {
   fleet::Expected<bool> is_file_used(const std::string& file_path) override {
     return file_path != unused_file;
   }
+  fleet::Expected<void> set_manifest(const fleet::Manifest& manifest, const std::string&,
+                                     const std::string&) override {
+    ended = "manifest " + manifest.version + " " + std::to_string(manifest.sequence);
+    return {};
+  }
 
   std::vector<fleet::ReleaseRow> rows;
   std::string ended;
@@ -194,6 +199,15 @@ class FakeRollouts final : public fleet::RolloutStore {
   std::vector<fleet::RolloutRow> rows;
   fleet::RolloutStanding stands;
   std::optional<fleet::Error> failure;
+};
+
+/// Takes every signature but those by the key "unknown".
+class FakeManifests final : public fleet::ManifestVerifier {
+ public:
+  fleet::Expected<void> verify(const fleet::Manifest& manifest) const override {
+    if (manifest.key_id != "unknown") return {};
+    return fleet::fail(fleet::ErrorKind::invalid, "manifest: key unknown is not known to this server");
+  }
 };
 
 class FakeDevices final : public fleet::DeviceStore {

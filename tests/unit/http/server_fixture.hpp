@@ -47,8 +47,8 @@ class ServerTest : public ::testing::Test {
     server_ = std::make_unique<http::Server>(
         options_, http::Ports{desk_, catalogs_, releases_, rollouts_, fleet_, *blobs_,
                               [] { return http::HealthDetails{true}; },
-                              [] { return std::string("extra 1\n"); }, devices_, events_, &test_sha256,
-                              &utc_clock, [] { return fleet::Time(std::chrono::hours(1000)); },
+                              [] { return std::string("extra 1\n"); }, devices_, events_, manifests_,
+                              &test_sha256, &utc_clock, [] { return fleet::Time(std::chrono::hours(1000)); },
                               [this](const std::string& device_id) { forgotten_ = device_id; }});
     const auto started = server_->start();
     EXPECT_TRUE(started) << (started ? "" : started.error().message);
@@ -85,6 +85,7 @@ class ServerTest : public ::testing::Test {
   FakeFleet fleet_;
   FakeDevices devices_;
   FakeEvents events_;
+  FakeManifests manifests_;
   std::string forgotten_;
   std::string folder_;
   std::unique_ptr<bridge::FileBlobs> blobs_;

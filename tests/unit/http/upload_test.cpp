@@ -1,3 +1,5 @@
+#include <nlohmann/json.hpp>
+
 #include <filesystem>
 #include <thread>
 
@@ -49,6 +51,57 @@ TEST_F(Upload, StoresTheImageAndItsRow) {
   EXPECT_EQ(releases_.last.file_path, hash + ".bin");
   EXPECT_EQ(fs::file_size(folder_ + "/" + hash + ".bin"), image.size());
   EXPECT_EQ(unfinished(), 0U);
+}
+
+// The manifest of "image" as the fixture's verifier takes it: any signature will do.
+std::string manifest_of(const std::string& line = {}, const std::string& other = {}) {
+  std::string text =
+      "ota-manifest-v1\nmodel=esp32\nversion=1.1.0\nsequence=7\nmin_version=1.0.0\nsize=5\nsha256=" +
+      bridge::to_hex(bridge::sha256("image")) + "\nkey=k\nsignature=AAAA\n";
+  if (!line.empty()) text.replace(text.find(line), line.size(), other);
+  return text;
+}
+
+TEST_F(Upload, AManifestThatVerifiesIsKeptByteForByte) {
+  const auto answer = upload(kQuery, multipart({{"manifest", manifest_of()}, {"file", "image"}}));
+  EXPECT_EQ(answer.status, 200) << answer.body;
+  EXPECT_EQ(releases_.last.manifest, manifest_of());
+  EXPECT_EQ(releases_.last.sequence, 7);
+  EXPECT_EQ(releases_.last.min_version, "1.0.0");
+  EXPECT_TRUE(releases_.last.is_signed);
+}
+
+TEST_F(Upload, AManifestOfSomethingElseIsRefusedAndNamesIt) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"model=esp32", "model=esp8266"}, {"version=1.1.0", "version=1.2.0"}, {"size=5", "size=6"},
+      {"sha256=", "sha256=0"},          {"key=k", "key=unknown"},           {"key=k", "expires=1\nkey=k"}};
+  for (const auto& [line, other] : cases) {
+    auto text = manifest_of(line, other);
+    if (std::string(line) == "sha256=") text.erase(text.find("\nkey=") - 1, 1);
+    const auto answer = upload(kQuery, multipart({{"file", "image"}, {"manifest", text}}));
+    EXPECT_EQ(answer.status, 422) << other << answer.body;
+    EXPECT_NE(answer.body.find("manifest: "), std::string::npos) << answer.body;
+  }
+  EXPECT_TRUE(releases_.rows.empty());
+  EXPECT_EQ(upload(kQuery, multipart({{"file", "image"}, {"manifest", std::string(1025, 'x')}})).status, 413);
+}
+
+TEST_F(Upload, WhereSignedReleasesAreRequiredAnUnsignedOneIsRefused) {
+  options_.require_signed = true;
+  EXPECT_EQ(upload(kQuery, multipart({{"file", "image"}})).status, 422);
+  EXPECT_EQ(upload(std::string(kQuery) + "&is_signed=true", multipart({{"file", "image"}})).status, 422);
+  EXPECT_EQ(upload(kQuery, multipart({{"file", "image"}, {"manifest", manifest_of()}})).status, 200);
+}
+
+TEST_F(Upload, ANewerManifestReachesAStoredImage) {
+  ASSERT_EQ(upload(kQuery, multipart({{"file", "image"}, {"manifest", manifest_of()}})).status, 200);
+  const auto body = [](const std::string& text) { return nlohmann::json{{"manifest", text}}.dump(); };
+  const auto newer = manifest_of("sequence=7", "sequence=8");
+  EXPECT_EQ(post_as_admin("/api/admin/firmware/1.1.0/manifest", body(newer)).status, 200);
+  EXPECT_EQ(releases_.ended, "manifest 1.1.0 8");
+  EXPECT_EQ(post_as_admin("/api/admin/firmware/1.1.0/manifest", body("nonsense")).status, 422);
+  EXPECT_EQ(post_as_admin("/api/admin/firmware/1.1.0/manifest", "{}").status, 422);
+  EXPECT_EQ(post_as_admin("/api/admin/firmware/9.9.9/manifest", body(newer)).status, 404);
 }
 
 TEST_F(Upload, SameVersionAgain) {
