@@ -196,14 +196,22 @@ void RolloutLoop::judge_one(const fleet::Catalog& catalog, const fleet::Rollout&
 void RolloutLoop::halt(const fleet::Rollout& rollout, const fleet::Halt& halt) {
   auto failures = ports_.control->recent_failures(rollout.id);
   if (!failures) return;
-  const fleet::JsonValue halted{fleet::JsonValue::Object{{"why", {halt.why}},
-                                                         {"action", {std::string(to_string(halt.action))}},
-                                                         {"at", {fleet::to_iso(ports_.now())}},
-                                                         {"devices", std::move(*failures)}}};
-  const auto done =
-      ports_.control->order(rollout.id, {halt.action, kBy, halt.why, false, fleet::to_json(halted)});
+  const auto order_of = [&](fleet::RolloutCommand command, const std::string& why) {
+    const fleet::JsonValue halted{fleet::JsonValue::Object{{"why", {why}},
+                                                           {"action", {std::string(to_string(command))}},
+                                                           {"at", {fleet::to_iso(ports_.now())}},
+                                                           {"devices", *failures}}};
+    return fleet::RolloutOrder{command, kBy, why, false, fleet::to_json(halted)};
+  };
+  auto command = halt.action;
+  auto done = ports_.control->order(rollout.id, order_of(command, halt.why));
+  if (!done && done.error().kind == fleet::ErrorKind::conflict) {
+    // What cannot be taken back by itself must at least not go on.
+    command = fleet::RolloutCommand::pause;
+    done = ports_.control->order(rollout.id, order_of(command, halt.why + "; " + done.error().message));
+  }
   if (!done) return spdlog::warn("rollout {}: cannot halt: {}", rollout.id, done.error().message);
-  spdlog::warn("rollout {} '{}' halted ({}): {}", rollout.id, rollout.name, to_string(halt.action), halt.why);
+  spdlog::warn("rollout {} '{}' halted ({}): {}", rollout.id, rollout.name, to_string(command), halt.why);
   changed_catalog_ = true;
 }
 

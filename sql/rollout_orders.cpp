@@ -42,6 +42,16 @@ constexpr Statement kOrigins = {"rollback_origins", R"sql(
   FROM offers WHERE rollout_id = $1::bigint AND origin_version NOT IN ('', $2)
   GROUP BY origin_version ORDER BY origin_version)sql"};
 
+// An origin whose manifest has no higher sequence than the one its devices have taken: they would refuse it.
+constexpr Statement kOlderManifest = {"older_manifest", R"sql(
+  SELECT f.version, coalesce(f.manifest_sequence, 0), taken.manifest_sequence
+  FROM firmware_releases taken
+  JOIN firmware_releases f ON f.device_model = taken.device_model AND f.withdrawn_at IS NULL
+  WHERE taken.device_model = $2 AND taken.version = $3 AND taken.manifest_sequence IS NOT NULL
+    AND coalesce(f.manifest_sequence, 0) <= taken.manifest_sequence
+    AND f.version IN (SELECT origin_version FROM offers WHERE rollout_id = $1::bigint AND origin_version NOT IN ('', $3))
+  ORDER BY f.id LIMIT 1)sql"};
+
 constexpr Statement kShareRelease = {"share_release",
                                      "SELECT FROM firmware_releases WHERE version = $1 AND device_model = "
                                      "$2 AND withdrawn_at IS NULL FOR SHARE"};
@@ -86,6 +96,21 @@ std::int64_t add_rollback(Session& session, pqxx::work& work, std::int64_t id, c
     return made;
   }
   throw Refusal(ErrorKind::conflict, "no free name like '" + name + "'");
+}
+
+// Where manifests have rising sequences, the way back needs a newer manifest for the old image.
+void refuse_older_manifest(Session& session, pqxx::work& work, std::int64_t id,
+                           const LockedRollout& rollout) {
+  const auto rows = session.execute(work, kOlderManifest, id, rollout.model, rollout.version);
+  if (rows.empty()) return;
+  const auto version = text_of(rows[0][0]);
+  throw Refusal(ErrorKind::conflict,
+                "the manifest of " + version + " has sequence " + text_of(rows[0][1]) + ", and devices on " +
+                    rollout.version + " take none up to " + text_of(rows[0][2]) +
+                    "; sign a newer one by otactl sign IMAGE --model " + rollout.model + " --version " +
+                    version + " --sequence " + std::to_string(number_of(rows[0][2]) + 1) +
+                    " … and POST it to /api/admin/firmware/" + version +
+                    "/manifest?device_model=" + rollout.model);
 }
 
 void add_rollbacks(Session& session, pqxx::work& work, std::int64_t id, const LockedRollout& rollout,
@@ -175,7 +200,10 @@ OrderOutcome carry_out(Session& session, pqxx::work& work, std::int64_t id,
                   acknowledges, starts);
   log_rollout(session, work, rolls_back ? "rollback_initiated" : "rollout_updated", id, order.by, order.why,
               order.halted_json);
-  if (rolls_back) add_rollbacks(session, work, id, rollout, order.by, outcome);
+  if (rolls_back) {
+    refuse_older_manifest(session, work, id, rollout);
+    add_rollbacks(session, work, id, rollout, order.by, outcome);
+  }
   return outcome;
 }
 

@@ -221,5 +221,22 @@ TEST_F(Orders, EventsAndRolloutsComeInPages) {
   EXPECT_TRUE(events_.list_events(events)->empty());
 }
 
+TEST_F(Orders, TheWayBackNeedsANewerManifestWhereManifestsHaveSequences) {
+  const auto id = create("r");
+  offer("a", id, "1.0.0", true);
+  database_.value(
+      "UPDATE firmware_releases SET manifest = 'm', manifest_sequence = CASE version WHEN '1.0.0' THEN 6 "
+      "ELSE 7 END");
+  const auto refused = order(id, RolloutCommand::roll_back);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, ErrorKind::conflict);
+  EXPECT_NE(refused.error().message.find("otactl sign IMAGE --model esp32 --version 1.0.0 --sequence 8"),
+            std::string::npos)
+      << refused.error().message;
+  EXPECT_EQ(row(id, "state"), "running");
+  database_.value("UPDATE firmware_releases SET manifest_sequence = 8 WHERE version = '1.0.0'");
+  EXPECT_TRUE(order(id, RolloutCommand::roll_back));
+}
+
 }  // namespace
 }  // namespace ota::sql_test

@@ -33,6 +33,8 @@ class FakeControl final : public fleet::RolloutControl {
   }
   Expected<fleet::OrderOutcome> order(std::int64_t id, const fleet::RolloutOrder& order) override {
     memory_->orders.emplace_back(id, order);
+    if (order.command == RolloutCommand::roll_back)
+      return fleet::fail(fleet::ErrorKind::conflict, "no way back");
     return fleet::OrderOutcome{};
   }
   Expected<void> advance(const fleet::StageStep& step) override {
@@ -178,6 +180,19 @@ TEST_F(Loop, HaltsWithTheDevicesThatHaltedIt) {
   EXPECT_EQ(memory_.orders[0].second.command, RolloutCommand::pause);
   EXPECT_NE(memory_.orders[0].second.halted_json.find("dev-7"), std::string::npos);
   EXPECT_NE(memory_.orders[0].second.why.find("2 of 10"), std::string::npos);
+}
+
+TEST_F(Loop, PausesWhatCannotBeTakenBackByItself) {
+  auto strict = tests::rollout(1, "1.1.0");
+  strict.policy.abort_criteria = {{std::nullopt, 0, 1, RolloutCommand::roll_back}};
+  use({strict});
+  auto& progress = memory_.progress[1];
+  progress.started = progress.finished = progress.finished_since = 1;
+  progress.failures_since[0] = 1;
+  turn();
+  ASSERT_EQ(memory_.orders.size(), 2U);
+  EXPECT_EQ(memory_.orders[1].second.command, RolloutCommand::pause);
+  EXPECT_NE(memory_.orders[1].second.why.find("no way back"), std::string::npos);
 }
 
 TEST_F(Loop, CountsTheFleetOnceAndNotWhileNothingChanges) {
