@@ -45,7 +45,7 @@ void OfferPublisher::stop() {
 
 void OfferPublisher::publish(const fleet::Device& device) {
   if (!device.on_mqtt || !device.offer) return;
-  const auto offer = fleet::offer_answer(device, ports_.catalogs->catalog());
+  const auto offer = fleet::offer_answer(device, ports_.catalogs->catalog(), ports_.now());
   const bool stands = device.offer->is_standing();
   if (stands && !offer) return;  // its release is newer than our catalog or just withdrawn: due again shortly
   send(device.id, stands ? topics::encode_offer(*offer, ports_.public_url) : std::string{}, true,

@@ -27,6 +27,7 @@ class OfferPublisher {
     std::unique_ptr<fleet::PushStore> marks;  ///< only for mark_published
     const topics::Names* names = nullptr;
     std::string public_url;
+    std::function<fleet::Time()> now;
   };
 
   explicit OfferPublisher(Ports ports);

@@ -15,6 +15,12 @@ bool is_prerelease(const Release& release) {
   return version && version->is_prerelease();
 }
 
+// A device keeps the highest sequence it has confirmed and refuses lower ones (docs/manifest.md).
+bool sequence_rises(const VersionPoint& running, const Release& release) {
+  return running.release == nullptr || running.release->sequence == 0 || release.sequence == 0 ||
+         release.sequence > running.release->sequence;
+}
+
 // Whether a device at `running` may install `release` directly; nullopt when its min_version cannot be
 // compared.
 std::optional<bool> can_install(const VersionPoint& running, const Release& release, const Catalog& catalog) {
@@ -38,9 +44,9 @@ const Release* next_step(const VersionPoint& running, const Release& target, con
                          comes_before(point, {target.version, &target}).value_or(false);
     if (!between || release.aborted || is_prerelease(release)) continue;
     const bool leads = std::any_of(leading.begin(), leading.end(), [&](const Release* next) {
-      return can_install(point, *next, catalog).value_or(false);
+      return sequence_rises(point, *next) && can_install(point, *next, catalog).value_or(false);
     });
-    if (!leads) continue;
+    if (!leads || !sequence_rises(running, release)) continue;
     if (can_install(running, release, catalog).value_or(false)) return &release;
     leading.push_back(&release);
   }
@@ -92,6 +98,12 @@ Decision decide_in(const Catalog::Candidate& candidate, const Device& device, co
   }
   if (auto block = find_block(*rollout, device, catalog, circumstances)) return std::move(*block);
 
+  if (!sequence_rises(running, *release)) {
+    return no_update(Reason::manifest_too_old, rollout,
+                     "the manifest of " + release->version + " has sequence " +
+                         std::to_string(release->sequence) + ", the one of " + device.version + " " +
+                         std::to_string(running.release->sequence) + ": add a newer one with otactl sign");
+  }
   const auto direct = can_install(running, *release, catalog);
   if (!direct) {
     return no_update(Reason::cannot_compare, rollout,
@@ -107,11 +119,20 @@ Decision decide_in(const Catalog::Candidate& candidate, const Device& device, co
 }  // namespace
 
 std::string_view to_string(Reason reason) {
-  constexpr std::array<std::string_view, 13> kNames = {
-      "no_rollout",    "not_targeted",   "already_current", "newer_than_rollout",
-      "frozen",        "on_hold",        "paused",          "retry_later",
-      "held",          "outside_window", "waits_its_turn",  "no_way_to_version",
-      "cannot_compare"};
+  constexpr std::array<std::string_view, 14> kNames = {"no_rollout",
+                                                       "not_targeted",
+                                                       "already_current",
+                                                       "newer_than_rollout",
+                                                       "frozen",
+                                                       "on_hold",
+                                                       "paused",
+                                                       "retry_later",
+                                                       "held",
+                                                       "outside_window",
+                                                       "waits_its_turn",
+                                                       "no_way_to_version",
+                                                       "manifest_too_old",
+                                                       "cannot_compare"};
   return kNames[static_cast<std::size_t>(reason)];
 }
 
@@ -128,6 +149,10 @@ bool can_reach(const std::string& running, const Release& target, const Catalog&
   const VersionPoint from{running, catalog.find_release(target.model, running)};
   const auto direct = can_install(from, target, catalog);
   return direct && (*direct || next_step(from, target, catalog) != nullptr);
+}
+
+bool would_refuse(const std::string& running, const Release& target, const Catalog& catalog) {
+  return !sequence_rises({running, catalog.find_release(target.model, running)}, target);
 }
 
 Decision decide(const Device& device, const Catalog& catalog, const Circumstances& circumstances,

@@ -31,6 +31,7 @@ enum class Reason {
   outside_window,      ///< none of the rollout's maintenance windows is open
   waits_its_turn,      ///< the rollout's rate lets no more begin now
   no_way_to_version,   ///< min_version is above the running version and no release leads there
+  manifest_too_old,    ///< a newer manifest is installed already: the device would refuse this one
   cannot_compare,      ///< the running version cannot be compared with min_version
 };
 [[nodiscard]] std::string_view to_string(Reason reason);
@@ -76,5 +77,8 @@ struct Considered {
 
 /// Whether a device at `running` can get to `target`, directly or step by step.
 [[nodiscard]] bool can_reach(const std::string& running, const Release& target, const Catalog& catalog);
+
+/// Whether a device at `running` has installed a newer signed manifest than the one of `target`.
+[[nodiscard]] bool would_refuse(const std::string& running, const Release& target, const Catalog& catalog);
 
 }  // namespace ota::fleet

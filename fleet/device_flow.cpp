@@ -243,7 +243,8 @@ void add_changes(const DeviceWork& work, Time now, BatchChanges& changes) {
   changes.events.insert(changes.events.end(), work.events.begin(), work.events.end());
 }
 
-std::optional<OfferAnswer> offer_answer(const Device& device, const std::shared_ptr<const Catalog>& catalog) {
+std::optional<OfferAnswer> offer_answer(const Device& device, const std::shared_ptr<const Catalog>& catalog,
+                                        Time now) {
   if (!device.offer || !device.offer->open) return std::nullopt;
   const auto* release = catalog->find_release(device.offer->release_id);
   if (release == nullptr) return std::nullopt;
@@ -255,7 +256,8 @@ std::optional<OfferAnswer> offer_answer(const Device& device, const std::shared_
                      device.offer->rollout_id,
                      device.offer->wanted_revision,
                      device.offer->is_standing(),
-                     rollout == nullptr ? 0 : rollout->policy.start_within_seconds};
+                     rollout == nullptr ? 0 : rollout->policy.start_within_seconds,
+                     now};
 }
 
 Expected<Answer> on_check(DeviceWork& work, const Check& check, const FlowContext& context) {
@@ -267,7 +269,8 @@ Expected<Answer> on_check(DeviceWork& work, const Check& check, const FlowContex
   apply_hello(work, context);
   auto decision = carry_out(work, decide(device, *context.catalog, context.circumstances), context);
   if (!decision) return tl::unexpected(decision.error());
-  if (std::holds_alternative<Update>(*decision)) return Answer{*offer_answer(device, context.catalog)};
+  if (std::holds_alternative<Update>(*decision))
+    return Answer{*offer_answer(device, context.catalog, context.now())};
   return Answer{no_update_answer(device, std::get<NoUpdate>(*decision), *context.catalog)};
 }
 
@@ -367,7 +370,8 @@ Expected<Answer> on_settle(DeviceWork& work, const FlowContext& context) {
   if (work.device.model.empty()) return Answer{ReportAnswer{false, "no such device"}};
   const auto decision = settle_offer(work, context);
   if (!decision) return tl::unexpected(decision.error());
-  if (auto offer = offer_answer(work.device, context.catalog)) return Answer{std::move(*offer)};
+  if (auto offer = offer_answer(work.device, context.catalog, context.now()))
+    return Answer{std::move(*offer)};
   if (const auto* none = std::get_if<NoUpdate>(&*decision)) {
     return Answer{no_update_answer(work.device, *none, *context.catalog)};
   }

@@ -65,6 +65,7 @@ struct ReportTarget {
 
 /// The answer that tells `work`'s open offer to its device; nullopt when none is open or its release is gone.
 [[nodiscard]] std::optional<OfferAnswer> offer_answer(const Device& device,
-                                                      const std::shared_ptr<const Catalog>& catalog);
+                                                      const std::shared_ptr<const Catalog>& catalog,
+                                                      Time now);
 
 }  // namespace ota::fleet

@@ -67,6 +67,7 @@ struct OfferAnswer {
   std::int64_t revision = 0;  ///< offers.wanted_revision this answer stands for
   bool retain = false;        ///< false once the attempt is under way: the answer is then only for the asker
   int start_within_seconds = 0;  ///< the device waits a random part of it before it begins
+  Time answered_at{};  ///< told with a manifest: what expires is measured by a device without a clock
 };
 
 struct NoUpdateAnswer {

@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <chrono>
 #include <nlohmann/json.hpp>
 
 #include "fleet/parse_messages.hpp"
@@ -132,7 +133,11 @@ std::string check_json(const fleet::OfferAnswer& offer, bool with_attempt) {
     };
     if (with_attempt) {
       json["attempt_id"] = offer.attempt_id;
-      if (!release.manifest.empty()) json["manifest"] = release.manifest;
+      if (!release.manifest.empty()) {
+        json["server_time"] =
+            std::chrono::floor<std::chrono::seconds>(offer.answered_at.time_since_epoch()).count();
+        json["manifest"] = release.manifest;
+      }
       if (offer.start_within_seconds > 0) json["start_within_seconds"] = offer.start_within_seconds;
     }
     std::string text = dump(json);

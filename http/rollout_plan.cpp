@@ -6,6 +6,7 @@
 #include "fleet/ids.hpp"
 #include "fleet/strict_json.hpp"
 #include "fleet/target_filter.hpp"
+#include "fleet/version.hpp"
 #include "http/admin_replies.hpp"
 #include "http/api.hpp"
 #include "http/replies.hpp"
@@ -110,6 +111,21 @@ Expected<void> warn_of_dead_ends(const std::map<std::string, std::int64_t>& devi
   return {};
 }
 
+// A newer manifest for the target can still be added, so this is no reason to refuse the rollout.
+void warn_of_old_manifest(const std::map<std::string, std::int64_t>& devices_by_version,
+                          const fleet::Release& target, const fleet::Catalog& catalog,
+                          std::vector<std::string>& warnings) {
+  std::int64_t refusing = 0;
+  for (const auto& [version, devices] : devices_by_version) {
+    const bool is_other = fleet::compare_versions(version, target.version) != fleet::Order::same;
+    if (is_other && fleet::would_refuse(version, target, catalog)) refusing += devices;
+  }
+  if (refusing == 0) return;
+  warnings.push_back(std::to_string(refusing) + " devices have installed a newer manifest than sequence " +
+                     std::to_string(target.sequence) + " of " + target.version +
+                     " and are offered it only once it has a newer one (otactl sign)");
+}
+
 void warn_of_nobody(const fleet::Survey& survey, std::vector<std::string>& warnings) {
   if (survey.included > 0) return;
   warnings.emplace_back("no device that is known now is included; later ones may be");
@@ -163,6 +179,7 @@ Expected<Api::Plan> Api::read_plan(const std::string& body, ReadRollout read) co
   if (auto ends = warn_of_dead_ends(*versions, *release, *catalog, plan.warnings); !ends) {
     return tl::unexpected(ends.error());
   }
+  warn_of_old_manifest(*versions, *release, *catalog, plan.warnings);
   return plan;
 }
 

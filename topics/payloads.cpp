@@ -1,5 +1,6 @@
 #include "topics/payloads.hpp"
 
+#include <chrono>
 #include <nlohmann/json.hpp>
 
 #include "fleet/parse_messages.hpp"
@@ -96,7 +97,11 @@ std::string encode_offer(const fleet::OfferAnswer& offer, std::string_view publi
       {"attempt_id", offer.attempt_id},
   };
   if (offer.start_within_seconds > 0) json["start_within_seconds"] = offer.start_within_seconds;
-  if (!release.manifest.empty()) json["manifest"] = release.manifest;
+  if (!release.manifest.empty()) {
+    json["server_time"] =
+        std::chrono::floor<std::chrono::seconds>(offer.answered_at.time_since_epoch()).count();
+    json["manifest"] = release.manifest;
+  }
   std::string text = dump(json);
   if (text.size() <= kOfferBytesMax) return text;
   json["release_notes"] = "";

@@ -20,15 +20,14 @@ Agent::Agent(const Identity& identity, const Timing& timing, const Ports& ports)
 void Agent::boot() {
   Record record;
   const std::size_t size = ports_.storage.load(buffer_.data(), buffer_.size());
-  if (size > 0 && !decode_record(std::string_view(buffer_.data(), size), record)) {
-    record = Record();
-    if (ports_.observer != nullptr)
-      ports_.observer->on_problem("the stored record was unreadable: starting anew");
+  const bool readable = decode_record(std::string_view(buffer_.data(), size), record);
+  if (size > 0 && !readable && ports_.observer != nullptr) {
+    ports_.observer->on_problem("the stored record was unreadable: starting anew");
   }
   const BootInfo boot_info = ports_.slots.boot_info();
   Event event;
   event.kind = EventKind::kBoot;
-  event.record = &record;
+  event.record = readable ? &record : nullptr;
   event.boot = &boot_info;
   dispatch(event);
 }
@@ -58,12 +57,13 @@ void Agent::on_message(Topic topic, std::string_view payload, bool live) {
 
 void Agent::on_offer(std::string_view payload, bool live) {
   if (payload.empty()) return;  // a cleared offer never touches an attempt under way
-  const Answer answer = decode_answer(payload);
+  Answer answer = decode_answer(payload);
   Event event;
   event.offer = &answer.offer;
   switch (answer.kind) {
     case AnswerKind::kOffer:
-      event.kind = live ? EventKind::kOffer : EventKind::kHint;
+      if (live) return weigh(answer.offer, answer.manifest_url.view());
+      event.kind = EventKind::kHint;
       break;
     case AnswerKind::kNoUpdate:
       if (!live) return;
@@ -84,7 +84,67 @@ void Agent::on_offer(std::string_view payload, bool live) {
   dispatch(event);
 }
 
+// A live offer: a device with keys acts on it only when its manifest vouches for it.
+void Agent::weigh(Offer& offer, std::string_view manifest_url) {
+  const Offer& target = machine_.record().target;
+  const bool loading = machine_.state() == State::kLoading;
+  const bool needs_manifest = ports_.signatures != nullptr && offer.manifest.empty();
+  if (needs_manifest && loading && offer.same_image(target)) offer.manifest = target.manifest;
+  if (needs_manifest && offer.manifest.empty() && !manifest_url.empty()) {
+    // There is one transfer at a time, and the image that is on its way goes first.
+    if (!loading) fetch_manifest(offer, manifest_url);
+    return;
+  }
+  Vouched vouched;
+  const char* problem = distrust(offer, vouched);
+  offer.sequence = vouched.sequence;
+  offer.server_time_s = vouched.time_s;
+  if (ports_.signatures == nullptr) offer.manifest.clear();
+  Event event;
+  event.kind = EventKind::kOffer;
+  event.offer = &offer;
+  if (problem != nullptr) {
+    event.kind = EventKind::kBadOffer;
+    event.text = problem;
+    if (ports_.observer != nullptr) ports_.observer->on_problem(problem);
+  }
+  dispatch(event);
+}
+
+void Agent::fetch_manifest(const Offer& offer, std::string_view manifest_url) {
+  const std::uint64_t now_ms = ports_.clock.now_ms();
+  if (fetch_.covers(offer, now_ms)) return;
+  fetch_.begin(offer, now_ms);
+  ports_.download.start(manifest_url, 0);
+}
+
+void Agent::take_fetched() {
+  fetch_.stop();
+  weigh(fetch_.offer(), {});
+}
+
+TrustFloor Agent::trust_floor() const {
+  const Record& record = machine_.record();
+  TrustFloor floor;
+  floor.model = identity_.model.view();
+  floor.running_version = machine_.running_version();
+  floor.sequence = record.sequence;
+  floor.time_s = record.time_s > identity_.built_at_s ? record.time_s : identity_.built_at_s;
+  return floor;
+}
+
+// Why the device must not install it; nullptr when it may.
+const char* Agent::distrust(const Offer& offer, Vouched& vouched) {
+  if (ports_.signatures == nullptr) return nullptr;
+  return judge_manifest(offer, trust_floor(), *ports_.signatures, vouched);
+}
+
 bool Agent::on_response(const ResponseHead& head) {
+  if (fetch_.active()) {
+    if (head.status == 200) return true;
+    fetch_.stop();  // the check was not answered yet, so it is sent again
+    return false;
+  }
   if (machine_.state() != State::kLoading) return false;
   const Record& record = machine_.record();
   const Verdict verdict = judge_response(head, record.target, record.offset_bytes);
@@ -105,6 +165,12 @@ bool Agent::on_response(const ResponseHead& head) {
 }
 
 bool Agent::on_data(const std::uint8_t* bytes, std::size_t count) {
+  if (fetch_.active()) {
+    if (fetch_.append(bytes, count)) return true;
+    fetch_.stop();
+    if (ports_.observer != nullptr) ports_.observer->on_problem("a manifest that is too long");
+    return false;
+  }
   if (machine_.state() != State::kLoading) return false;
   const Record& record = machine_.record();
   if (count > record.target.size_bytes - record.offset_bytes) {
@@ -123,6 +189,10 @@ bool Agent::on_data(const std::uint8_t* bytes, std::size_t count) {
 }
 
 void Agent::on_download_end(std::string_view problem) {
+  if (fetch_.active()) {
+    if (problem.empty()) return take_fetched();
+    return fetch_.stop();
+  }
   if (machine_.state() != State::kLoading) return;
   const Record& record = machine_.record();
   if (record.offset_bytes < record.target.size_bytes) {
@@ -197,9 +267,7 @@ bool Agent::perform(const Action& action, Event& outcome) {
       verify(outcome);
       return true;
     case ActionKind::kSwitchSlot:
-      outcome.kind = ports_.slots.activate(machine_.record().target.version) ? EventKind::kSwitched
-                                                                             : EventKind::kSwitchFailed;
-      outcome.text = "the boot slot cannot be switched";
+      switch_slot(outcome);
       return true;
     case ActionKind::kConfirm:
       outcome.kind = ports_.slots.confirm() ? EventKind::kConfirmed : EventKind::kConfirmFailed;
@@ -226,6 +294,7 @@ void Agent::publish_status(const Action& action) {
 
 bool Agent::start_download(Event& outcome) {
   const Record& record = machine_.record();
+  fetch_.stop();
   if (ports_.slots.open(record.offset_bytes)) {
     ports_.download.start(record.target.url.view(), record.offset_bytes);
     return false;
@@ -237,8 +306,10 @@ bool Agent::start_download(Event& outcome) {
   return true;
 }
 
-void Agent::verify(Event& outcome) {
+// Whether the other slot holds what was offered, and the manifest still vouches for it.
+bool Agent::is_sound() {
   const Offer& target = machine_.record().target;
+  Vouched vouched;
   Digest digest{};
   verify_reason_.clear();
   if (!ports_.slots.sha256(target.size_bytes, digest)) {
@@ -249,9 +320,26 @@ void Agent::verify(Event& outcome) {
         .append_cut("..., the offer said ")
         .append_cut(target.sha256.view().substr(0, 16))
         .append_cut("...");
+  } else if (const char* problem = distrust(target, vouched)) {
+    verify_reason_.append_cut("refused: ").append_cut(problem);
   }
-  outcome.kind = verify_reason_.empty() ? EventKind::kVerified : EventKind::kVerifyFailed;
+  return verify_reason_.empty();
+}
+
+void Agent::verify(Event& outcome) {
+  outcome.kind = is_sound() ? EventKind::kVerified : EventKind::kVerifyFailed;
   outcome.text = verify_reason_.view();
+}
+
+// The slot is looked at once more: seconds may have passed since, and this is the last moment to say no.
+void Agent::switch_slot(Event& outcome) {
+  outcome.kind = EventKind::kSwitchFailed;
+  outcome.text = "the boot slot cannot be switched";
+  if (!is_sound()) {
+    outcome.text = verify_reason_.view();
+  } else if (ports_.slots.activate(machine_.record().target.version)) {
+    outcome.kind = EventKind::kSwitched;
+  }
 }
 
 void Agent::persist() {

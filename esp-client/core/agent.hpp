@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "esp-client/core/manifest.hpp"
+#include "esp-client/core/manifest_fetch.hpp"
 #include "esp-client/core/ports.hpp"
 #include "esp-client/core/record_codec.hpp"
 #include "esp-client/core/update_machine.hpp"
@@ -17,9 +19,10 @@ struct Ports {
   Clock& clock;
   Storage& storage;
   Observer* observer = nullptr;
+  Signatures* signatures = nullptr;  // given: only images with a signed manifest are installed
 };
 
-// One running device: joins the update machine to the ports. Made anew at each boot; 6.5 KB (64 bit), no
+// One running device: joins the update machine to the ports. Made anew at each boot; 10 KB (64 bit), no
 // heap. Not thread safe: one thread calls all of it. After Clock::reboot() was called, only destroy it.
 class Agent {
  public:
@@ -53,14 +56,22 @@ class Agent {
   [[nodiscard]] bool perform(const Action& action, Event& outcome);
   [[nodiscard]] bool start_download(Event& outcome);
   void verify(Event& outcome);
+  void switch_slot(Event& outcome);
+  [[nodiscard]] bool is_sound();
   void publish_status(const Action& action);
   void persist();
   void on_offer(std::string_view payload, bool live);
+  void weigh(Offer& offer, std::string_view manifest_url);
+  void fetch_manifest(const Offer& offer, std::string_view manifest_url);
+  void take_fetched();
+  [[nodiscard]] TrustFloor trust_floor() const;
+  [[nodiscard]] const char* distrust(const Offer& offer, Vouched& vouched);
   void fail_download(FailureKind kind, std::string_view reason);
 
   Identity identity_;
   Ports ports_;
   UpdateMachine machine_;
+  ManifestFetch fetch_;
   DownloadFailure failure_;
   Reason verify_reason_;
   std::array<char, kRecordBytesMax> buffer_{};

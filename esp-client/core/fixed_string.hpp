@@ -46,6 +46,10 @@ class FixedString {
     return *this;
   }
 
+  // For those that write the bytes themselves: N of them are there.
+  [[nodiscard]] char* storage() { return bytes_.data(); }
+  void set_size(std::size_t size) { size_ = size < N ? size : N; }
+
   void clear() { size_ = 0; }
   [[nodiscard]] bool empty() const { return size_ == 0; }
   [[nodiscard]] std::string_view view() const { return {bytes_.data(), size_}; }

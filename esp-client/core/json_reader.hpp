@@ -45,10 +45,10 @@ template <std::size_t N>
 [[nodiscard]] Read read_string(const JsonField& field, FixedString<N>& out) {
   if (field.kind == JsonKind::kAbsent || field.kind == JsonKind::kNull) return Read::kAbsent;
   if (field.kind != JsonKind::kString) return Read::kWrong;
-  char decoded[N + 1];
   std::size_t length = 0;
-  if (!decode_json_string(field.raw, decoded, N, length)) return Read::kWrong;
-  return out.assign(std::string_view(decoded, length)) ? Read::kOk : Read::kWrong;
+  const bool fits = decode_json_string(field.raw, out.storage(), N, length);
+  out.set_size(fits ? length : 0);
+  return fits ? Read::kOk : Read::kWrong;
 }
 
 }  // namespace ota::device

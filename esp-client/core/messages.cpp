@@ -29,53 +29,80 @@ Sha256Hex lower_case(const Sha256Hex& hex) {
 
 constexpr std::uint64_t kStartWithinMaxS = 86400;
 
-}  // namespace
-
-Answer decode_answer(std::string_view payload) {
-  enum { kAvailable, kAttempt, kReason, kVersion, kUrl, kSize, kSha256, kStartWithin, kCount };
-  JsonField fields[kCount] = {{"update_available"}, {"attempt_id"},          {"reason"},
-                              {"latest_version"},   {"download_url"},        {"file_size"},
-                              {"checksum_sha256"},  {"start_within_seconds"}};
-  Answer answer;
-  const auto bad = [&](const char* problem) {
-    answer.kind = AnswerKind::kBad;
-    answer.problem = problem;
-    return answer;
+// Returns nullptr, or what is wrong with it.
+const char* read_answer(std::string_view payload, Answer& answer) {
+  enum {
+    kAvailable,
+    kAttempt,
+    kReason,
+    kVersion,
+    kUrl,
+    kSize,
+    kSha256,
+    kStartWithin,
+    kManifest,
+    kManifestUrl,
+    kServerTime,
+    kCount
   };
-  if (const char* problem = read_json_object(payload, fields, kCount)) return bad(problem);
+  JsonField fields[kCount] = {{"update_available"}, {"attempt_id"},           {"reason"},
+                              {"latest_version"},   {"download_url"},         {"file_size"},
+                              {"checksum_sha256"},  {"start_within_seconds"}, {"manifest"},
+                              {"manifest_url"},     {"server_time"}};
+  if (const char* problem = read_json_object(payload, fields, kCount)) return problem;
   bool available = false;
-  if (read_bool(fields[kAvailable], available) != Read::kOk)
-    return bad("update_available is not true or false");
+  if (read_bool(fields[kAvailable], available) != Read::kOk) return "update_available is not true or false";
   if (!read_attempt_id(fields[kAttempt], answer.offer.attempt_id)) {
-    return bad("attempt_id is neither a number nor an id");
+    return "attempt_id is neither a number nor an id";
   }
   if (!available) {
     const bool withdrawn = fields[kReason].kind == JsonKind::kString && fields[kReason].raw == "withdrawn";
     answer.attempt_id = answer.offer.attempt_id;
     answer.kind = withdrawn && !answer.attempt_id.empty() ? AnswerKind::kWithdrawn : AnswerKind::kNoUpdate;
-    return answer;
+    return nullptr;
   }
   Offer& offer = answer.offer;
   if (read_string(fields[kVersion], offer.version) != Read::kOk || !is_version(offer.version.view())) {
     offer.version.clear();
-    return bad("latest_version is not a version");
+    return "latest_version is not a version";
   }
   if (read_string(fields[kUrl], offer.url) != Read::kOk || !is_url(offer.url.view())) {
-    return bad("download_url is not a URL of at most 512 bytes");
+    return "download_url is not a URL of at most 512 bytes";
   }
   if (read_unsigned(fields[kSize], 1, UINT64_MAX, offer.size_bytes) != Read::kOk) {
-    return bad("file_size is not a whole number above 0");
+    return "file_size is not a whole number above 0";
   }
   if (read_string(fields[kSha256], offer.sha256) != Read::kOk || !is_sha256_hex(offer.sha256.view())) {
-    return bad("checksum_sha256 is not 64 hex digits");
+    return "checksum_sha256 is not 64 hex digits";
   }
   offer.sha256 = lower_case(offer.sha256);
   std::uint64_t start_within_s = 0;
   if (read_unsigned(fields[kStartWithin], 0, kStartWithinMaxS, start_within_s) == Read::kWrong) {
-    return bad("start_within_seconds is not a whole number up to 86400");
+    return "start_within_seconds is not a whole number up to 86400";
   }
   offer.start_within_s = static_cast<std::uint32_t>(start_within_s);
+  if (read_string(fields[kManifest], offer.manifest) == Read::kWrong) {
+    return "manifest is not a text of at most 1024 bytes";
+  }
+  if (const Read read = read_string(fields[kManifestUrl], answer.manifest_url);
+      read == Read::kWrong || (read == Read::kOk && !is_url(answer.manifest_url.view()))) {
+    return "manifest_url is not a URL of at most 512 bytes";
+  }
+  if (read_unsigned(fields[kServerTime], 0, UINT64_MAX, offer.server_time_s) == Read::kWrong) {
+    return "server_time is not a whole number of seconds";
+  }
   answer.kind = AnswerKind::kOffer;
+  return nullptr;
+}
+
+}  // namespace
+
+Answer decode_answer(std::string_view payload) {
+  Answer answer;
+  if (const char* problem = read_answer(payload, answer)) {
+    answer.kind = AnswerKind::kBad;
+    answer.problem = problem;
+  }
   return answer;
 }
 

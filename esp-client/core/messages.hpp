@@ -18,6 +18,7 @@ struct Answer {
   AnswerKind kind = AnswerKind::kBad;
   Offer offer;               // kOffer; for kBad as far as it could be read
   AttemptId attempt_id;      // kWithdrawn
+  Url manifest_url;          // kOffer: where the manifest is, when it had no room in the message
   const char* problem = "";  // kBad: a sentence with static storage
 };
 

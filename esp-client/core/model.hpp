@@ -13,6 +13,7 @@ inline constexpr std::size_t kIdBytesMax = 64;
 inline constexpr std::size_t kUrlBytesMax = 512;
 inline constexpr std::size_t kReasonBytesMax = 120;
 inline constexpr std::size_t kResultsMax = 3;
+inline constexpr std::size_t kManifestBytesMax = 1024;
 
 using Id = FixedString<kIdBytesMax>;
 using Version = FixedString<kIdBytesMax>;
@@ -36,7 +37,8 @@ using AttemptId = FixedString<kIdBytesMax + 2>;
 struct Identity {
   Id device_id;
   Id model;
-  FixedString<32> mac;  // empty: not told
+  FixedString<32> mac;           // empty: not told
+  std::uint64_t built_at_s = 0;  // when this image was made, seconds since 1970: it is later than that
 };
 
 enum class Status : std::uint8_t {
@@ -60,6 +62,9 @@ struct Offer {
   std::uint64_t size_bytes = 0;
   std::uint32_t start_within_s =
       0;  // a random part of it passes before the download; not kept over a restart
+  FixedString<kManifestBytesMax> manifest;  // as it was signed; empty on devices without keys
+  std::uint64_t sequence = 0;               // of the verified manifest
+  std::uint64_t server_time_s = 0;          // when the server wrote the offer; 0: not told
 
   [[nodiscard]] bool same_image(const Offer& other) const {
     return version == other.version && sha256 == other.sha256 && size_bytes == other.size_bytes;
@@ -84,6 +89,9 @@ struct Record {
   Offer target;                     // meaningful unless phase is kNone
   std::uint64_t offset_bytes = 0;   // so much of the image is in the slot
   std::uint32_t install_tries = 0;  // slot switches asked for in this attempt
+  // Both rise when an image is confirmed, so that no server can raise them beyond what was signed.
+  std::uint64_t sequence = 0;  // of the newest confirmed manifest: older ones are refused
+  std::uint64_t time_s = 0;    // it is later than this, seconds since 1970
   std::array<Result, kResultsMax> results{};
   std::size_t result_count = 0;
 };

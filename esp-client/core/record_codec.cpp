@@ -3,7 +3,8 @@
 namespace ota::device {
 namespace {
 
-constexpr std::string_view kFormat = "1";
+constexpr std::string_view kFormat = "2";
+constexpr std::string_view kFold = "|";  // stands for a line end; no manifest holds one
 
 std::uint32_t crc32(std::string_view bytes) {
   std::uint32_t crc = 0xFFFFFFFFU;
@@ -26,6 +27,13 @@ class LineWriter {
   }
   void line(std::string_view key, std::uint64_t value) {
     line(key, FixedString<20>().append_number(value).view());
+  }
+  // A text of several lines as one.
+  void folded(std::string_view key, std::string_view value) {
+    put(key);
+    put("=");
+    for (const char& c : value) put(c == '\n' ? kFold : std::string_view(&c, 1));
+    put("\n");
   }
   std::string_view text() const { return overflow_ ? std::string_view() : std::string_view(buffer_, size_); }
 
@@ -66,6 +74,16 @@ class LineReader {
   void into(std::string_view key, FixedString<N>& out) {
     ok = out.assign(text(key)) && ok;
   }
+  template <std::size_t N>
+  void unfolded(std::string_view key, FixedString<N>& out) {
+    const std::string_view value = text(key);
+    ok = ok && value.size() <= N;
+    out.clear();
+    for (const char& c : value) {
+      const std::string_view one(&c, 1);
+      out.append_cut(one == kFold ? "\n" : one);
+    }
+  }
 
   std::uint64_t number(std::string_view key, std::uint64_t max) {
     std::uint64_t value = 0;
@@ -95,6 +113,9 @@ void read_target(LineReader& lines, Record& record) {
   lines.into("target_sha256", target.sha256);
   lines.into("target_url", target.url);
   target.size_bytes = lines.number("target_size_bytes", UINT64_MAX);
+  lines.unfolded("target_manifest", target.manifest);
+  target.sequence = lines.number("target_sequence", UINT64_MAX);
+  target.server_time_s = lines.number("target_time_s", UINT64_MAX);
   record.offset_bytes = lines.number("offset_bytes", target.size_bytes);
   record.install_tries = static_cast<std::uint32_t>(lines.number("install_tries", UINT32_MAX));
   lines.ok = lines.ok && is_version(target.version.view()) && is_sha256_hex(target.sha256.view()) &&
@@ -116,6 +137,8 @@ std::string_view encode_record(const Record& record, char* buffer, std::size_t c
   LineWriter lines(buffer, capacity);
   lines.line("record_format", kFormat);
   lines.line("boot_count", record.boot_count);
+  lines.line("sequence", record.sequence);
+  lines.line("time_s", record.time_s);
   lines.line("phase", static_cast<std::uint64_t>(record.phase));
   if (record.phase != Phase::kNone) {
     lines.line("attempt_id", record.target.attempt_id.view());
@@ -123,6 +146,9 @@ std::string_view encode_record(const Record& record, char* buffer, std::size_t c
     lines.line("target_sha256", record.target.sha256.view());
     lines.line("target_url", record.target.url.view());
     lines.line("target_size_bytes", record.target.size_bytes);
+    lines.folded("target_manifest", record.target.manifest.view());
+    lines.line("target_sequence", record.target.sequence);
+    lines.line("target_time_s", record.target.server_time_s);
     lines.line("offset_bytes", record.offset_bytes);
     lines.line("install_tries", record.install_tries);
   }
@@ -139,19 +165,18 @@ std::string_view encode_record(const Record& record, char* buffer, std::size_t c
   return lines.text();
 }
 
-bool decode_record(std::string_view text, Record& out) {
-  Record record;
+bool decode_record(std::string_view text, Record& record) {
   LineReader lines(text);
   lines.ok = lines.text("record_format") == kFormat && lines.ok;
   record.boot_count = static_cast<std::uint32_t>(lines.number("boot_count", UINT32_MAX));
+  record.sequence = lines.number("sequence", UINT64_MAX);
+  record.time_s = lines.number("time_s", UINT64_MAX);
   record.phase = static_cast<Phase>(lines.number("phase", static_cast<std::uint64_t>(Phase::kInstalling)));
   if (lines.ok && record.phase != Phase::kNone) read_target(lines, record);
   record.result_count = lines.number("results", kResultsMax);
   for (std::size_t i = 0; lines.ok && i < record.result_count; ++i) read_result(lines, record.results[i]);
   const std::string_view checked = text.substr(0, text.size() - lines.rest().size());
-  if (lines.number("crc32", UINT32_MAX) != crc32(checked) || !lines.ok) return false;
-  out = record;
-  return true;
+  return lines.number("crc32", UINT32_MAX) == crc32(checked) && lines.ok;
 }
 
 }  // namespace ota::device

@@ -92,7 +92,7 @@ Report UpdateMachine::report(const Action& action, ReportId& id) const {
 // --- after a start ---------------------------------------------------------------------------------------
 
 void UpdateMachine::boot(const Event& event) {
-  record_ = *event.record;
+  if (event.record != nullptr) record_ = *event.record;
   running_version_ = event.boot->running_version;
   slot_bytes_ = event.boot->slot_bytes;
   ++record_.boot_count;
@@ -118,6 +118,7 @@ void UpdateMachine::boot(const Event& event) {
 void UpdateMachine::settle_install(const BootInfo& boot_info) {
   if (record_.target.version == running_version_) {
     add_result(record_.target, Status::kSuccess, {});
+    raise_floor();
     record_.phase = Phase::kNone;
   } else if (boot_info.rolled_back || record_.install_tries >= timing_.install_tries_max) {
     add_result(record_.target, Status::kRolledBack,
@@ -146,6 +147,7 @@ void UpdateMachine::confirmed(const Event&) {
     const bool runs = record_.target.version == running_version_;
     add_result(record_.target, runs ? Status::kSuccess : Status::kRolledBack,
                runs ? Reason() : Reason().append_cut("another image than the offered one runs"));
+    if (runs) raise_floor();
   }
   record_.phase = Phase::kNone;
   state_ = State::kIdle;
@@ -153,6 +155,13 @@ void UpdateMachine::confirmed(const Event&) {
   add(ActionKind::kPublishPresence);
   send_check();  // the hello with the new version comes before the result
   send_results();
+}
+
+// The target is what runs now, for good: what was signed before it is history.
+void UpdateMachine::raise_floor() {
+  const Offer& target = record_.target;
+  if (target.sequence > record_.sequence) record_.sequence = target.sequence;
+  if (target.server_time_s > record_.time_s) record_.time_s = target.server_time_s;
 }
 
 void UpdateMachine::unconfirmed(const Event&) {

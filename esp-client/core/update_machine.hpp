@@ -35,7 +35,7 @@ struct Timing {
 struct Event {
   EventKind kind = EventKind::kTick;
   std::uint64_t now_ms = 0;
-  const Record* record = nullptr;            // kBoot: as stored, empty when there was none
+  const Record* record = nullptr;            // kBoot: as stored; nullptr when there was none
   const BootInfo* boot = nullptr;            // kBoot
   const Offer* offer = nullptr;              // kOffer; kBadOffer as far as it could be read
   const DownloadFailure* failure = nullptr;  // kDownloadFailed
@@ -151,6 +151,7 @@ class UpdateMachine {
   void send_results();
   void answered();
   void settle_install(const BootInfo& boot_info);
+  void raise_floor();
   void add_result(const Offer& offer, Status status, const Reason& reason);
   [[nodiscard]] bool has_result_for(const Offer& offer) const;
   [[nodiscard]] bool acceptable(const Offer& offer);

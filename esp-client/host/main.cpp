@@ -9,8 +9,10 @@
 #include <exception>
 #include <iostream>
 #include <memory>
+#include <optional>
 #include <vector>
 
+#include "esp-client/host/manifest_keys.hpp"
 #include "esp-client/host/options.hpp"
 #include "esp-client/host/rest_link.hpp"
 #include "esp-client/host/watch_log.hpp"
@@ -40,10 +42,13 @@ class Fleet {
  public:
   explicit Fleet(const Options& options)
       : options_(options), http_(loop_, options.http), watch_(options.events_file) {
+    if (!options.manifest_keys.empty()) keys_.emplace(options.manifest_keys);
     unsigned index = 0;
     for (const std::string& id : fleet_ids(options)) {
+      DeviceOptions device = device_options(options, id, index++);
+      if (keys_) device.signatures = &*keys_;
       devices_.push_back(std::make_unique<SimulatedDevice>(
-          device_options(options, id, index++), http_,
+          device, http_,
           [this](const std::string& device_id, Observer& observer) { return make_link(device_id, observer); },
           watch_));
     }
@@ -90,6 +95,7 @@ class Fleet {
   EventLoop loop_;
   HttpClient http_;
   WatchLog watch_;
+  std::optional<ManifestKeys> keys_;
   ConnectGate gate_;
   std::uint64_t seed_ = steady_now_ms() << 20U;
   std::vector<std::unique_ptr<SimulatedDevice>> devices_;

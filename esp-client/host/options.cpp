@@ -82,6 +82,13 @@ Options parse_options(int argc, char** argv) {
   app.add_option("--password", options.mqtt.password, "MQTT password");
   app.add_option("--root", options.mqtt.root, "Root of the topics")->capture_default_str();
   app.add_option("--keepalive-s", options.mqtt.keepalive_s, "MQTT keep-alive")->check(CLI::Range(5U, 65535U));
+  app.add_option(
+         "--manifest-keys", options.manifest_keys,
+         "Folder of public keys, <key id>.pem: take only images with a manifest signed by one of them")
+      ->check(CLI::ExistingDirectory);
+  app.add_option(
+      "--built-at", options.built_at_s,
+      "When the running image was made, in seconds since 1970: manifests that expired before it are refused");
   app.add_option("--state", options.state_folder, "Folder with one folder per device")->capture_default_str();
   app.add_option("--interval-s", options.interval_s, "Between two checks")->check(CLI::Range(1U, 604800U));
   app.add_option("--log-level", options.log_level, "trace, debug, info, warn, error")->capture_default_str();
@@ -128,6 +135,7 @@ DeviceOptions device_options(const Options& options, const std::string& id, unsi
   device.identity.device_id.append_cut(id);
   device.identity.model.append_cut(options.model);
   if (options.count == 1) device.identity.mac.append_cut(options.mac);
+  device.identity.built_at_s = options.built_at_s;
   device.first_version = options.version;
   device.folder = options.state_folder + "/" + id;
   device.http_base_url = options.http_base_url;

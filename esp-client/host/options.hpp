@@ -20,6 +20,8 @@ struct Options {
   MqttOptions mqtt;
   HttpOptions http;
   std::string http_base_url;
+  std::string manifest_keys;  // folder; empty: unsigned images are taken
+  std::uint64_t built_at_s = 0;
   std::string state_folder = "./ota-device-state";
   unsigned count = 1;
   std::uint64_t interval_s = 300;

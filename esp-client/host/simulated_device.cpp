@@ -31,7 +31,8 @@ void SimulatedDevice::power_on() {
     on_problem("the boot state could not be stored");
   last_reboot_ = Reboot::kNormal;
   reboot_wanted_.reset();
-  agent_.emplace(options_.identity, options_.timing, Ports{*link_, download_, slots_, *this, nvs_, this});
+  agent_.emplace(options_.identity, options_.timing,
+                 Ports{*link_, download_, slots_, *this, nvs_, this, options_.signatures});
   watcher_.started(id_, nvs_.boot_state().version);
   agent_->boot();
   download_.connect_to(&*agent_);

@@ -24,6 +24,7 @@ struct DeviceOptions {
   std::uint64_t reboot_ms = 500;
   bool durable = true;
   FileSlots::Fault fault = FileSlots::Fault::kNone;
+  Signatures* signatures = nullptr;  // shared by the fleet; outlives the devices
 };
 
 // What happens to a device, for the log and for tests.

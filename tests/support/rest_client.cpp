@@ -58,8 +58,8 @@ RestAnswer RestClient::send(const std::string& method, const std::string& path, 
   return perform(handle, url_ + path);
 }
 
-RestAnswer RestClient::upload(const std::string& version, const std::string& model,
-                              const std::string& image) {
+RestAnswer RestClient::upload(const std::string& version, const std::string& model, const std::string& image,
+                              const std::string& manifest) {
   Handle handle;
   handle.headers = curl_slist_append(handle.headers, ("X-API-Key: " + key_).c_str());
   const std::unique_ptr<curl_mime, decltype(&curl_mime_free)> form(curl_mime_init(handle.curl),
@@ -68,6 +68,11 @@ RestAnswer RestClient::upload(const std::string& version, const std::string& mod
   curl_mime_name(part, "file");
   curl_mime_filename(part, "app.bin");
   curl_mime_data(part, image.data(), image.size());
+  if (!manifest.empty()) {
+    auto* signed_part = curl_mime_addpart(form.get());
+    curl_mime_name(signed_part, "manifest");
+    curl_mime_data(signed_part, manifest.data(), manifest.size());
+  }
   curl_easy_setopt(handle.curl, CURLOPT_MIMEPOST, form.get());
   return perform(handle, url_ + "/api/admin/firmware/upload?version=" + version + "&device_model=" + model);
 }

@@ -25,7 +25,9 @@ class RestClient {
   RestAnswer patch(const std::string& path, const nlohmann::json& body) {
     return send("PATCH", path, body.dump());
   }
-  RestAnswer upload(const std::string& version, const std::string& model, const std::string& image);
+  /// `manifest`: empty for an unsigned image.
+  RestAnswer upload(const std::string& version, const std::string& model, const std::string& image,
+                    const std::string& manifest = "");
 
   /// A release with these bytes and a rollout of it to all; answers the rollout's id. Throws when refused.
   std::int64_t release_to_all(const std::string& version, const std::string& model, const std::string& image);

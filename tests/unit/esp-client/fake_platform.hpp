@@ -62,7 +62,7 @@ class FakePlatform final : public Mqtt,
   explicit FakePlatform(Flash& flash, std::uint64_t now_ms = 1'000'000)
       : flash_(flash),
         now_ms_(now_ms),
-        agent_(identity(), timing, Ports{*this, *this, *this, *this, *this, this}) {
+        agent_(identity(), timing, Ports{*this, *this, *this, *this, *this, this, signatures}) {
     boot_loader();
     agent_.boot();
   }
@@ -71,6 +71,7 @@ class FakePlatform final : public Mqtt,
     Identity id;
     id.device_id.append_cut("esp32_001");
     id.model.append_cut("esp32");
+    id.built_at_s = built_at_s;
     return id;
   }
 
@@ -129,6 +130,8 @@ class FakePlatform final : public Mqtt,
 
   // --- what a test reads and sets
   static inline Timing timing = {};
+  static inline Signatures* signatures = nullptr;  // none: unsigned images are taken
+  static inline std::uint64_t built_at_s = 0;
   static inline int writes_left = -1;  // until the power is cut; negative: never
   bool powered = true;
   std::vector<Message> published;

@@ -128,6 +128,11 @@ Record full_record() {
   fill(record.target.sha256, 64);
   (void)record.target.url.assign("/" + std::string(kUrlBytesMax - 1, 'u'));
   record.target.size_bytes = UINT64_MAX;
+  (void)record.target.manifest.assign(std::string(kManifestBytesMax - 2, 'm') + "\n\n");
+  record.target.sequence = UINT64_MAX;
+  record.target.server_time_s = UINT64_MAX;
+  record.sequence = UINT64_MAX;
+  record.time_s = UINT64_MAX;
   record.offset_bytes = UINT64_MAX;
   record.install_tries = 3;
   record.result_count = kResultsMax;
@@ -149,6 +154,7 @@ TEST(RecordCodec, TheFullestRecordFitsAndComesBack) {
   Record record;
   ASSERT_TRUE(decode_record(text, record));
   EXPECT_EQ(encode_record(record, again, sizeof again), text);
+  EXPECT_EQ(record.target.manifest, full_record().target.manifest);
 }
 
 TEST(RecordCodec, AnyDamageIsNoticed) {

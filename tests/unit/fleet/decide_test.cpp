@@ -98,6 +98,36 @@ TEST(Decide, TakesNoStepThatLeadsNowhere) {
   EXPECT_EQ(version_offered(decide_for(device("a", "1.0.0"), catalog)), "1.5.0");
 }
 
+Release signed_release(std::int64_t id, std::string version, std::int64_t sequence,
+                       std::string min_version = "") {
+  auto made = release(id, std::move(version), std::move(min_version));
+  made.sequence = sequence;
+  return made;
+}
+
+TEST(Decide, OffersNoManifestThatTheDeviceWouldRefuse) {
+  const Catalog catalog({signed_release(1, "1.0.0", 12), signed_release(2, "1.1.0", 11)},
+                        {rollout(1, "1.1.0")});
+  EXPECT_EQ(reason_of(decide_for(device("a", "1.0.0"), catalog)), Reason::manifest_too_old);
+  EXPECT_EQ(version_offered(decide_for(device("a", "0.9.0"), catalog)), "1.1.0")
+      << "nothing signed runs there";
+}
+
+TEST(Decide, ANewerManifestOpensTheWayBack) {
+  auto back = rollout(1, "1.0.0");
+  back.allow_downgrade = true;
+  const Catalog catalog({signed_release(1, "1.0.0", 12), signed_release(2, "1.1.0", 11)}, {back});
+  EXPECT_EQ(version_offered(decide_for(device("a", "1.1.0"), catalog)), "1.0.0");
+}
+
+TEST(Decide, StepsOnlyOverRisingSequences) {
+  // 1.5.0 was signed again, with a higher sequence than 2.0.0's; 1.4.0 still leads there.
+  const Catalog catalog({signed_release(1, "1.0.0", 1), signed_release(2, "1.4.0", 4, "1.0.0"),
+                         signed_release(3, "1.5.0", 9, "1.0.0"), signed_release(4, "2.0.0", 6, "1.4.0")},
+                        {rollout(1, "2.0.0")});
+  EXPECT_EQ(version_offered(decide_for(device("a", "1.0.0"), catalog)), "1.4.0");
+}
+
 TEST(Decide, NamesDeadEndsAndIncomparableVersions) {
   const Catalog catalog({release(1, "2.0.0", "1.5.0")}, {rollout(1, "2.0.0")});
   EXPECT_EQ(reason_of(decide_for(device("a", "1.0.0"), catalog)), Reason::no_way_to_version);

@@ -1,0 +1,348 @@
+// Only what its signer vouches for reaches the other slot, whatever the server says.
+#include <gtest/gtest.h>
+
+#include <functional>
+
+#include "tests/unit/esp-client/fake_platform.hpp"
+
+namespace ota::device::tests {
+namespace {
+
+// A signature here is the digest of key and text: the real ones are the host port's, with its own test.
+std::string sign(const std::string& key_id, const std::string& text) {
+  return fake_sha256_hex(key_id + text);
+}
+
+class KnownKey final : public Signatures {
+ public:
+  [[nodiscard]] bool verify(std::string_view key_id, std::string_view signed_text,
+                            std::string_view signature) override {
+    return key_id == "prod-1" && signature == sign(std::string(key_id), std::string(signed_text));
+  }
+};
+
+const std::string& image() {
+  static const std::string bytes = image_of(20'000);
+  return bytes;
+}
+
+struct Words {
+  std::string model = "esp32";
+  std::string version = "1.1.0";
+  std::string sequence = "7";
+  std::string min_version;
+  std::string size = std::to_string(image().size());
+  std::string sha256 = fake_sha256_hex(image());
+  std::string expires;
+  std::string key = "prod-1";
+
+  [[nodiscard]] std::string text() const {
+    return "ota-manifest-v1\nmodel=" + model + "\nversion=" + version + "\nsequence=" + sequence + "\n" +
+           (min_version.empty() ? "" : "min_version=" + min_version + "\n") + "size=" + size +
+           "\nsha256=" + sha256 + "\n" + (expires.empty() ? "" : "expires=" + expires + "\n") + "key=" + key +
+           "\n";
+  }
+  [[nodiscard]] std::string manifest() const { return text() + "signature=" + sign(key, text()) + "\n"; }
+};
+
+std::string escaped(const std::string& text) {
+  std::string out;
+  for (const char c : text) out += c == '\n' ? "\\n" : std::string(1, c);
+  return out;
+}
+
+std::string with_manifest(const std::string& manifest, const std::string& extra = "",
+                          const std::string& version = "1.1.0", int attempt = 257) {
+  return offer_json(image(), version, attempt, R"(,"manifest":")" + escaped(manifest) + "\"" + extra);
+}
+
+class Trust : public ::testing::Test {
+ protected:
+  void SetUp() override { FakePlatform::signatures = &key_; }
+  void TearDown() override {
+    FakePlatform::signatures = nullptr;
+    FakePlatform::built_at_s = 0;
+  }
+  // From the offer to the confirmed image.
+  void install(const std::string& offer) {
+    FakePlatform device(flash_);
+    device.agent().on_connected();
+    device.offer(offer);
+    ASSERT_TRUE(device.downloading);
+    device.serve(image());
+    device.ack(value_of(device.last(Topic::kStatus), "report_id"));
+    ASSERT_TRUE(device.reboot_wanted);
+    FakePlatform restarted(flash_);
+    restarted.agent().on_connected();
+    restarted.ack(value_of(restarted.last(Topic::kStatus), "report_id"));
+    ASSERT_EQ(restarted.settled.size(), 1U);
+    ASSERT_EQ(restarted.settled[0].first.status, Status::kSuccess);
+  }
+  // Why a device refuses an offer; empty when it begins with it.
+  std::string refusal_of(const std::string& offer) {
+    const std::string slot_before = flash_.slots[1 - flash_.active];
+    FakePlatform device(flash_);
+    device.agent().on_connected();
+    device.offer(offer);
+    if (device.downloading) return "";
+    EXPECT_EQ(flash_.slots[1 - flash_.active], slot_before) << "a refused offer touches no slot";
+    return value_of(device.last(Topic::kStatus), "error_message");
+  }
+
+  KnownKey key_;
+  Flash flash_;
+};
+
+struct Lie {
+  const char* name;
+  std::function<void(Words&)> change;
+  const char* refusal;
+};
+
+class TrustLies : public Trust, public ::testing::WithParamInterface<Lie> {};
+
+TEST_P(TrustLies, AreRefusedBeforeTheDownload) {
+  Words words;
+  GetParam().change(words);
+  EXPECT_EQ(refusal_of(with_manifest(words.manifest(), R"(,"server_time":1800000000)")),
+            std::string("offer refused: ") + GetParam().refusal);
+}
+
+const Lie kLies[] = {
+    {"OtherModel", [](Words& w) { w.model = "esp32c3"; }, "its manifest is for another model"},
+    {"OtherVersion", [](Words& w) { w.version = "1.0.9"; }, "its manifest is for another version"},
+    {"OtherSize", [](Words& w) { w.size = "19999"; }, "its manifest is for an image of another size"},
+    {"OtherImage", [](Words& w) { w.sha256 = fake_sha256_hex("foreign"); },
+     "its manifest is for another image"},
+    {"UnknownKey", [](Words& w) { w.key = "evil-1"; }, "its manifest is not signed by a key of this device"},
+    {"Expired", [](Words& w) { w.expires = "1799999999"; }, "its manifest has expired"},
+    {"TooFarAhead", [](Words& w) { w.min_version = "1.0.1"; },
+     "its manifest wants a newer version to start from"},
+    {"LeadingZero", [](Words& w) { w.sequence = "07"; }, "its manifest is malformed"},
+    {"NoModel", [](Words& w) { w.model = ""; }, "its manifest is malformed"},
+    {"LineInAValue", [](Words& w) { w.version = "1.1.0\nsequence=9"; }, "its manifest is malformed"},
+};
+INSTANTIATE_TEST_SUITE_P(Each, TrustLies, ::testing::ValuesIn(kLies),
+                         [](const auto& lie) { return std::string(lie.param.name); });
+
+TEST_F(Trust, ASignedImageIsInstalled) {
+  install(with_manifest(Words().manifest()));
+  EXPECT_EQ(flash_.version, "1.1.0");
+}
+
+TEST_F(Trust, AnOfferWithoutAManifestIsRefused) {
+  EXPECT_EQ(refusal_of(offer_json(image())), "offer refused: it carries no signed manifest");
+}
+
+TEST_F(Trust, ADeviceWithoutKeysTakesIt) {
+  FakePlatform::signatures = nullptr;
+  EXPECT_EQ(refusal_of(offer_json(image())), "");
+}
+
+TEST_F(Trust, EveryChangedByteOfAManifestIsNoticed) {
+  const std::string whole = Words().manifest();
+  for (std::size_t at = 0; at < whole.size(); ++at) {
+    Flash flash;
+    FakePlatform device(flash);
+    device.agent().on_connected();
+    std::string changed = whole;
+    changed[at] = changed[at] == '1' ? '2' : '1';
+    device.offer(with_manifest(changed));
+    EXPECT_FALSE(device.downloading) << "byte " << at;
+  }
+}
+
+TEST_F(Trust, AnOlderSequenceIsRefusedForGood) {
+  install(with_manifest(Words().manifest()));
+  Words older;
+  older.version = "1.0.5";
+  older.sequence = "6";
+  EXPECT_EQ(refusal_of(with_manifest(older.manifest(), "", "1.0.5", 300)),
+            "offer refused: its manifest is older than the newest one installed here");
+}
+
+TEST_F(Trust, ANewerSequenceMayGoBack) {
+  install(with_manifest(Words().manifest()));
+  Words deliberate;
+  deliberate.version = "1.0.5";
+  deliberate.sequence = "8";
+  EXPECT_EQ(refusal_of(with_manifest(deliberate.manifest(), "", "1.0.5", 300)), "");
+}
+
+TEST_F(Trust, ASequenceCountsOnlyOnceItsImageHasProvenItself) {
+  Words newest;
+  newest.sequence = "9";
+  {
+    FakePlatform device(flash_);
+    device.agent().on_connected();
+    device.offer(with_manifest(newest.manifest()));
+    device.serve(image());
+    device.ack(value_of(device.last(Topic::kStatus), "report_id"));
+    ASSERT_TRUE(device.reboot_wanted);
+  }
+  flash_.version = "1.0.0";  // the boot loader went back
+  flash_.active = 1 - flash_.active;
+  flash_.on_trial = false;
+  flash_.rolled_back = true;
+  FakePlatform device(flash_);
+  device.agent().on_connected();
+  EXPECT_EQ(device.agent().machine().record().sequence, 0U);
+}
+
+TEST_F(Trust, ExpiryIsMeasuredByTheImagesOwnAgeToo) {
+  Words words;
+  words.expires = "1700000000";
+  EXPECT_EQ(refusal_of(with_manifest(words.manifest())), "") << "nothing tells that it is later";
+  flash_ = Flash();
+  FakePlatform::built_at_s = 1'700'000'000;
+  EXPECT_EQ(refusal_of(with_manifest(words.manifest())), "offer refused: its manifest has expired");
+}
+
+TEST_F(Trust, AServerThatLiesAboutTheTimeCannotMakeLaterManifestsExpire) {
+  install(with_manifest(Words().manifest(), R"(,"server_time":99999999999)"));
+  Words next;
+  next.version = "1.2.0";
+  next.sequence = "8";
+  next.expires = "1900000000";
+  EXPECT_EQ(refusal_of(with_manifest(next.manifest(), R"(,"server_time":1800000000)", "1.2.0", 300)), "");
+}
+
+TEST_F(Trust, TheTimeOfAConfirmedManifestIsRemembered) {
+  Words first;
+  first.expires = "1900000000";
+  install(with_manifest(first.manifest(), R"(,"server_time":1800000000)"));
+  Words stale;
+  stale.version = "1.2.0";
+  stale.sequence = "8";
+  stale.expires = "1750000000";
+  EXPECT_EQ(refusal_of(with_manifest(stale.manifest(), "", "1.2.0", 300)),
+            "offer refused: its manifest has expired");
+}
+
+TEST_F(Trust, ASlotChangedBehindTheHashIsNotSwitchedTo) {
+  FakePlatform device(flash_);
+  device.agent().on_connected();
+  device.offer(with_manifest(Words().manifest()));
+  device.serve(image());
+  ASSERT_EQ(device.agent().machine().state(), State::kInstalling);
+  flash_.slots[1][100] = static_cast<char>(flash_.slots[1][100] ^ 1);
+  device.ack(value_of(device.last(Topic::kStatus), "report_id"));
+  EXPECT_FALSE(device.reboot_wanted);
+  EXPECT_EQ(flash_.active, 0U);
+  EXPECT_EQ(value_of(device.last(Topic::kStatus), "error_message").substr(0, 13), "wrong SHA-256");
+}
+
+TEST_F(Trust, AfterAPowerCutTheStoredManifestIsVerifiedAgain) {
+  {
+    FakePlatform device(flash_);
+    device.agent().on_connected();
+    device.offer(with_manifest(Words().manifest()));
+    device.serve(image());
+    ASSERT_EQ(device.agent().machine().state(), State::kInstalling);
+  }
+  flash_.record.replace(flash_.record.find("sequence=7"), 10, "sequence=8");  // fails its CRC, too
+  FakePlatform broken(flash_);
+  EXPECT_EQ(broken.agent().machine().state(), State::kIdle);
+}
+
+TEST_F(Trust, AfterAPowerCutBeforeTheSwitchItIsDoneWithTheStoredManifest) {
+  {
+    FakePlatform device(flash_);
+    device.agent().on_connected();
+    device.offer(with_manifest(Words().manifest()));
+    device.serve(image());
+    ASSERT_EQ(device.agent().machine().state(), State::kInstalling);
+  }
+  FakePlatform device(flash_);
+  ASSERT_TRUE(device.reboot_wanted) << "verified anew and switched, without asking anyone";
+  EXPECT_EQ(flash_.version, "1.1.0");
+}
+
+TEST_F(Trust, KeysThatCameWithARestartHoldForWhatWasDownloadedBefore) {
+  FakePlatform::signatures = nullptr;
+  {
+    FakePlatform device(flash_);
+    device.agent().on_connected();
+    device.offer(offer_json(image()));
+    device.serve(image());
+    ASSERT_EQ(device.agent().machine().state(), State::kInstalling);
+  }
+  FakePlatform::signatures = &key_;
+  FakePlatform device(flash_);
+  EXPECT_FALSE(device.reboot_wanted);
+  EXPECT_EQ(flash_.version, "1.0.0");
+}
+
+// --- a manifest that had no room in the offer ------------------------------------------------------------
+
+std::string with_url() {
+  return offer_json(image(), "1.1.0", 257,
+                    R"(,"manifest_url":"/api/firmware/manifest/1.1.0?device_model=esp32")");
+}
+
+bool serve_manifest(FakePlatform& device, const std::string& text) {
+  ResponseHead head;
+  head.status = 200;
+  device.downloading = false;
+  if (!device.agent().on_response(head) || !device.feed(text)) return false;
+  device.agent().on_download_end("");
+  return true;
+}
+
+TEST_F(Trust, AManifestByUrlIsFetchedBeforeTheImage) {
+  FakePlatform device(flash_);
+  device.agent().on_connected();
+  device.offer(with_url());
+  ASSERT_EQ(device.download_url, "/api/firmware/manifest/1.1.0?device_model=esp32");
+  EXPECT_EQ(device.agent().machine().state(), State::kIdle);
+  ASSERT_TRUE(serve_manifest(device, Words().manifest()));
+  EXPECT_EQ(device.download_url, "/api/firmware/download/1.1.0");
+  device.serve(image());
+  EXPECT_EQ(device.agent().machine().state(), State::kInstalling);
+}
+
+TEST_F(Trust, AFetchedManifestIsJudgedLikeAnyOther) {
+  FakePlatform device(flash_);
+  device.agent().on_connected();
+  device.offer(with_url());
+  Words words;
+  words.key = "evil-1";
+  serve_manifest(device, words.manifest());
+  EXPECT_FALSE(device.downloading);
+  EXPECT_EQ(value_of(device.last(Topic::kStatus), "error_message"),
+            "offer refused: its manifest is not signed by a key of this device");
+}
+
+TEST_F(Trust, AnEndlessManifestIsCut) {
+  FakePlatform device(flash_);
+  device.agent().on_connected();
+  device.offer(with_url());
+  EXPECT_FALSE(serve_manifest(device, std::string(5000, 'x')));
+  EXPECT_EQ(device.agent().machine().state(), State::kIdle);
+}
+
+TEST_F(Trust, AManifestThatDoesNotComeIsAskedForWithTheNextCheck) {
+  FakePlatform device(flash_);
+  device.agent().on_connected();
+  device.offer(with_url());
+  const auto checks = device.count(Topic::kCheck);
+  device.agent().on_download_end("connection reset");
+  while (device.count(Topic::kCheck) == checks) ASSERT_TRUE(device.advance_to_deadline());
+  device.offer(with_url());
+  EXPECT_TRUE(serve_manifest(device, Words().manifest()));
+  EXPECT_EQ(device.agent().machine().state(), State::kLoading);
+}
+
+TEST_F(Trust, TheSameOfferDuringTheDownloadNeedsNoSecondFetch) {
+  FakePlatform device(flash_);
+  device.agent().on_connected();
+  device.offer(with_url());
+  ASSERT_TRUE(serve_manifest(device, Words().manifest()));
+  ASSERT_EQ(device.download_url, "/api/firmware/download/1.1.0");
+  device.offer(with_url());
+  EXPECT_EQ(device.download_url, "/api/firmware/download/1.1.0");
+  EXPECT_EQ(device.agent().machine().state(), State::kLoading);
+}
+
+}  // namespace
+}  // namespace ota::device::tests
