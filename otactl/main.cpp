@@ -1,11 +1,24 @@
 #include <CLI/CLI.hpp>
 
+#include "otactl/command.hpp"
+#include "otactl/rest_client.hpp"
 #include "otactl/sign.hpp"
 
 int main(int argc, char** argv) {
+  using namespace ota::otactl;
   CLI::App app("The admin's command line of OTA Bridge", "otactl");
   app.require_subcommand(1);
-  ota::otactl::add_sign(app);
-  CLI11_PARSE(app, argc, argv);
+  app.fallthrough();  // the server's options may stand behind a subcommand too
+  app.footer("Exit status: 0 done, 1 failed, 2 wrong usage.");
+  ServerOptions server;
+  add_server_options(app, server);
+  add_sign(app);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::RuntimeError& ended) {
+    return ended.get_exit_code();
+  } catch (const CLI::ParseError& refused) {
+    return app.exit(refused) == 0 ? 0 : kExitUsage;  // 0: --help
+  }
   return 0;
 }

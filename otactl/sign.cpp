@@ -3,11 +3,11 @@
 #include <chrono>
 #include <fstream>
 #include <iostream>
-#include <iterator>
 #include <memory>
 
 #include "bridge/sha256.hpp"
 #include "fleet/manifest.hpp"
+#include "otactl/command.hpp"
 #include "otactl/signing_key.hpp"
 
 namespace ota::otactl {
@@ -26,22 +26,8 @@ struct SignOptions {
   int days = 0;
 };
 
-[[noreturn]] void end_with(const std::string& why) {
-  std::cerr << "otactl: " << why << '\n';
-  throw CLI::RuntimeError(1);
-}
-
-std::string read_file(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::string bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  if (!file || bytes.empty()) end_with("cannot read " + path + ", or it is empty");
-  return bytes;
-}
-
 std::string read_passphrase(const std::string& path) {
-  if (path.empty()) return {};
-  auto text = read_file(path);
-  return text.substr(0, text.find_first_of("\r\n"));
+  return path.empty() ? std::string() : read_first_line(path);
 }
 
 void write(const std::string& path, const std::string& text) {
