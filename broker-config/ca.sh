@@ -1,16 +1,27 @@
 #!/usr/bin/env bash
-# A small certificate authority (EC P-256) for the broker and its devices.
+# A small certificate authority (EC P-256) for the broker and its devices: a root key that can be taken away, and an
+# issuing authority below it that does the daily work.
 set -euo pipefail
 
 usage() {
   cat <<'TEXT'
 usage: ca.sh CA_DIR COMMAND
 
-  init                        make the authority and its (empty) revocation list
-  server [NAME…]              the broker's certificate for localhost, 127.0.0.1, this host's name and NAMEs
+  init                        make the root, the issuing authority and its (empty) revocation list
+  server [NAME…]              the broker's certificate for localhost, 127.0.0.1, this host's name and NAMEs;
+                              renewed when it ends within 30 days
+  renew-server [NAME…]        the same, renewed at once
   device DEVICES_DIR ID…      a key and a certificate with CN = ID for each device: DEVICES_DIR/ID.key, ID.crt
   revoke CERTIFICATE…         put certificates on the revocation list
   crl                         write the revocation list anew
+  renew-issuing               a longer life for the issuing authority, same key: nothing else changes. Needs the root
+  replace-issuing             a new issuing key, for when the old one was stolen: every certificate of the old one is
+                              refused from then on, the broker's is made anew. Needs the root
+
+What lies in CA_DIR: root/ with the root key (take the folder away; only the commands that say so need it),
+ca.crt (the root's certificate, which devices trust), issuing.key and issuing.crt (which sign), chain.crt (both
+certificates, for the broker's cafile and the bridge's DEVICE_CA_CERT), server.key and server.crt, crl.pem.
+A CA_DIR made by an earlier version has one key for everything, ca.key; it goes on working as it is.
 
 Everything is idempotent: what is there and good is left alone. Files appear whole or not at all, keys with mode 0600.
 Exit status: 0 done, 1 failed, 2 wrong usage.
@@ -18,10 +29,13 @@ TEXT
 }
 
 CONFIGURATION=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/openssl.cnf
-AUTHORITY_DAYS=7300
+ROOT_DAYS=10950
+ISSUING_DAYS=5475
 DEVICE_DAYS=3650
 SERVER_DAYS=825
 SERVER_RENEW_SECONDS=$((30 * 86400))
+# A list with less left is written anew at the next init: an expired one refuses every device.
+LIST_RENEW_SECONDS=$((30 * 86400))
 
 die() {
   printf 'ota: %s\n' "$1" >&2
@@ -47,7 +61,7 @@ run_openssl() {
 is_good() {
   [[ -s $1 && -s $2 ]] &&
     openssl x509 -in "$1" -noout -checkend "$3" >/dev/null 2>&1 &&
-    openssl verify -CAfile "$OTA_CA_DIR/ca.crt" "$1" >/dev/null 2>&1 &&
+    openssl verify -CAfile "$OTA_CA_DIR/ca.crt" -untrusted "$ISSUING_CERT" "$1" >/dev/null 2>&1 &&
     [[ $(openssl x509 -in "$1" -noout -pubkey) == $(openssl pkey -in "$2" -pubout 2>/dev/null) ]]
 }
 
@@ -59,47 +73,168 @@ issue() {
   certificate=$(mktemp "$directory/.crt.XXXXXX")
   run_openssl req -config "$CONFIGURATION" -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -noenc -sha256 \
     -subj "/CN=$common_name" -days "$days" -extensions "$section" -keyout "$key" -out "$certificate" "$@"
+  # A server sends its chain: devices know the root alone.
+  [[ $section != server || $ISSUING_CERT == "$OTA_CA_DIR/ca.crt" ]] || cat "$ISSUING_CERT" >>"$certificate"
   chmod 0600 "$key"
   chmod 0644 "$certificate"
   mv -f "$key" "$directory/$name.key"
   mv -f "$certificate" "$directory/$name.crt"
 }
 
-make_authority() {
-  if [[ ! -s $OTA_CA_DIR/ca.crt || ! -s $OTA_CA_DIR/ca.key ]]; then
-    issue ca authority "$AUTHORITY_DAYS" "$OTA_CA_DIR" 'OTA Bridge devices and broker'
+# Which certificate and key sign: the issuing ones, or the only ones of an earlier version's folder.
+find_issuer() {
+  ISSUING_CERT=$OTA_CA_DIR/issuing.crt
+  ISSUING_KEY=$OTA_CA_DIR/issuing.key
+  if [[ ! -s $ISSUING_CERT && -s $OTA_CA_DIR/ca.key ]]; then
+    ISSUING_CERT=$OTA_CA_DIR/ca.crt
+    ISSUING_KEY=$OTA_CA_DIR/ca.key
   fi
+}
+
+has_issuer() { [[ -s $OTA_CA_DIR/ca.crt && -s $ISSUING_CERT && -s $ISSUING_KEY ]]; }
+
+make_authority() {
+  if ! has_issuer; then
+    make_root
+    make_issuing
+    find_issuer
+  fi
+  write_chain
   [[ -e $OTA_CA_DIR/index.txt ]] || : >"$OTA_CA_DIR/index.txt"
   [[ -s $OTA_CA_DIR/crlnumber ]] || printf '01\n' >"$OTA_CA_DIR/crlnumber"
-  [[ -s $OTA_CA_DIR/crl.pem ]] || write_revocation_list
+  list_is_good || write_revocation_list
 }
+
+make_root() {
+  if [[ -s $OTA_CA_DIR/ca.crt ]]; then
+    require_root
+    return
+  fi
+  mkdir -p "$OTA_CA_DIR/root"
+  issue root root "$ROOT_DAYS" "$OTA_CA_DIR/root" "OTA Bridge root $(random_name)"
+  cp "$OTA_CA_DIR/root/root.crt" "$OTA_CA_DIR/.ca.crt"
+  chmod 0644 "$OTA_CA_DIR/.ca.crt"
+  mv -f "$OTA_CA_DIR/.ca.crt" "$OTA_CA_DIR/ca.crt"
+}
+
+# A name of its own for each, so that no two authorities are ever taken for each other.
+random_name() { openssl rand -hex 4; }
+
+require_root() {
+  [[ -s $OTA_CA_DIR/root/root.key ]] ||
+    die "this needs the root key; put the folder with root.key and root.crt back as $OTA_CA_DIR/root"
+}
+
+make_issuing() {
+  issue issuing issuing "$ISSUING_DAYS" "$OTA_CA_DIR" "OTA Bridge issuing $(random_name)" \
+    -CA "$OTA_CA_DIR/ca.crt" -CAkey "$OTA_CA_DIR/root/root.key"
+}
+
+write_chain() {
+  local chain
+  chain=$(mktemp "$OTA_CA_DIR/.chain.XXXXXX")
+  cat "$ISSUING_CERT" >"$chain"
+  [[ $ISSUING_CERT == "$OTA_CA_DIR/ca.crt" ]] || cat "$OTA_CA_DIR/ca.crt" >>"$chain"
+  chmod 0644 "$chain"
+  mv -f "$chain" "$OTA_CA_DIR/chain.crt"
+}
+
+require_two_keys() {
+  [[ $ISSUING_CERT != "$OTA_CA_DIR/ca.crt" ]] ||
+    die "$OTA_CA_DIR has one key for everything, made by an earlier version; only a new authority (init in a new folder) has an issuing key of its own"
+  require_root
+}
+
+# The same key and name under a longer life: whatever it has signed stays valid.
+renew_issuing() {
+  local certificate name
+  require_two_keys
+  certificate=$(mktemp "$OTA_CA_DIR/.crt.XXXXXX")
+  name=$(openssl x509 -in "$ISSUING_CERT" -noout -subject -nameopt RFC2253)
+  run_openssl req -config "$CONFIGURATION" -x509 -key "$ISSUING_KEY" -sha256 -subj "/${name#subject=}" \
+    -days "$ISSUING_DAYS" -extensions issuing -CA "$OTA_CA_DIR/ca.crt" -CAkey "$OTA_CA_DIR/root/root.key" -out "$certificate"
+  chmod 0644 "$certificate"
+  mv -f "$certificate" "$ISSUING_CERT"
+  write_chain
+  renew_server_certificate
+}
+
+replace_issuing() {
+  require_two_keys
+  make_issuing
+  write_chain
+  # The old list is the old key's: without one of its own the broker refuses everything that key has signed.
+  : >"$OTA_CA_DIR/index.txt"
+  write_revocation_list
+  renew_server_certificate
+}
+
+list_is_good() {
+  [[ -s $OTA_CA_DIR/crl.pem ]] && list_verifies "$OTA_CA_DIR/crl.pem" && list_lasts "$OTA_CA_DIR/crl.pem"
+}
+
+list_verifies() { openssl crl -in "$1" -noout -CAfile "$ISSUING_CERT" 2>&1 | grep -q 'verify OK'; }
+
+list_lasts() {
+  local end
+  end=$(openssl crl -in "$1" -noout -nextupdate) || return 1
+  (($(date -d "${end#nextUpdate=}" +%s) > $(date +%s) + LIST_RENEW_SECONDS))
+}
+
+# The bridge writes the same file. What it has put there is taken over, so that nothing ever leaves the list.
+adopt_listed_serials() {
+  local serial date
+  [[ -s $OTA_CA_DIR/crl.pem ]] && list_verifies "$OTA_CA_DIR/crl.pem" || return 0
+  while IFS=$'\t' read -r serial date; do
+    is_listed "$serial" && continue
+    # State, expiry (not known, so never), revocation time, serial, file, name.
+    printf 'R\t491231235959Z\t%s\t%s\tunknown\t/CN=unknown\n' "$(date -u -d "$date" +%y%m%d%H%M%SZ)" "$serial" \
+      >>"$OTA_CA_DIR/index.txt"
+  done < <(openssl crl -in "$OTA_CA_DIR/crl.pem" -noout -text |
+    sed -n -e '/Serial Number: /{s/.*: //;h;}' -e '/Revocation Date: /{s/.*Date: //;H;x;s/\n/\t/;p;}')
+}
+
+# index.txt has the serial in its fourth column.
+is_listed() { cut -f 4 "$OTA_CA_DIR/index.txt" | grep -qixF "$1"; }
 
 # Mosquitto accepts every certificate when it is told to reload a broken list, so a list is proved before it counts.
 write_revocation_list() {
   local list
+  adopt_listed_serials
+  # Higher than any number of either writer: the bridge's are milliseconds since 1970, too.
+  printf '%X\n' "$(date +%s%3N)" | sed 's/^\(.\(..\)*\)$/0\1/' >"$OTA_CA_DIR/crlnumber"
   list=$(mktemp "$OTA_CA_DIR/.crl.XXXXXX")
-  run_openssl ca -config "$CONFIGURATION" -gencrl -out "$list"
-  openssl crl -in "$list" -noout -CAfile "$OTA_CA_DIR/ca.crt" 2>&1 | grep -q 'verify OK' ||
-    die "the new revocation list does not verify; the old one stays"
+  run_openssl ca -config "$CONFIGURATION" -gencrl -cert "$ISSUING_CERT" -keyfile "$ISSUING_KEY" -out "$list"
+  list_verifies "$list" || die "the new revocation list does not verify; the old one stays"
   chmod 0644 "$list"
   mv -f "$list" "$OTA_CA_DIR/crl.pem"
 }
 
 require_authority() {
-  [[ -s $OTA_CA_DIR/ca.crt && -s $OTA_CA_DIR/ca.key ]] || die "no certificate authority in $OTA_CA_DIR; run init first"
+  has_issuer || die "no certificate authority in $OTA_CA_DIR; run init first"
+}
+
+# The names of the present certificate, renewed at once.
+renew_server_certificate() {
+  local -a present=()
+  [[ ! -s $OTA_CA_DIR/server.names ]] || mapfile -t present < <(tr ',' '\n' <"$OTA_CA_DIR/server.names" | sed 's/^[^:]*://')
+  ((${#present[@]})) || return 0
+  rm -f "$OTA_CA_DIR/server.names"
+  make_server_certificate "${present[@]}"
 }
 
 make_server_certificate() {
   local names='DNS:localhost,IP:127.0.0.1,IP:::1' name
   for name in "$(hostname)" "$@"; do
-    if [[ $name =~ ^[0-9.]+$ || $name == *:* ]]; then names+=,IP:$name; else names+=,DNS:$name; fi
+    if [[ $name =~ ^[0-9.]+$ || $name == *:* ]]; then name=IP:$name; else name=DNS:$name; fi
+    [[ ,$names, == *,$name,* ]] || names+=,$name
   done
   if is_good "$OTA_CA_DIR/server.crt" "$OTA_CA_DIR/server.key" "$SERVER_RENEW_SECONDS" &&
     [[ $(cat "$OTA_CA_DIR/server.names" 2>/dev/null) == "$names" ]]; then
     return
   fi
   issue server server "$SERVER_DAYS" "$OTA_CA_DIR" localhost \
-    -CA "$OTA_CA_DIR/ca.crt" -CAkey "$OTA_CA_DIR/ca.key" -addext "subjectAltName=$names"
+    -CA "$ISSUING_CERT" -CAkey "$ISSUING_KEY" -addext "subjectAltName=$names"
   printf '%s\n' "$names" >"$OTA_CA_DIR/server.names"
 }
 
@@ -111,7 +246,7 @@ make_device_certificates() {
   mkdir -p "$directory"
   for id in "$@"; do
     is_good "$directory/$id.crt" "$directory/$id.key" 0 ||
-      issue "$id" device "$DEVICE_DAYS" "$directory" "$id" -CA "$OTA_CA_DIR/ca.crt" -CAkey "$OTA_CA_DIR/ca.key"
+      issue "$id" device "$DEVICE_DAYS" "$directory" "$id" -CA "$ISSUING_CERT" -CAkey "$ISSUING_KEY"
   done
 }
 
@@ -121,16 +256,15 @@ revoke() {
   for certificate in "$@"; do
     [[ -s $certificate ]] || die "there is no certificate $certificate"
     serial=$(openssl x509 -in "$certificate" -noout -serial) || die "$certificate is not a certificate"
-    # index.txt: state, expiry, revocation time, serial …, by tabs; a second revocation of one is no error.
-    cut -f 4 "$OTA_CA_DIR/index.txt" | grep -qxF "${serial#serial=}" && continue
-    run_openssl ca -config "$CONFIGURATION" -revoke "$certificate"
+    is_listed "${serial#serial=}" && continue # a second revocation of one is no error
+    run_openssl ca -config "$CONFIGURATION" -cert "$ISSUING_CERT" -keyfile "$ISSUING_KEY" -revoke "$certificate"
   done
   write_revocation_list
 }
 
 main() {
   case ${1:-} in -h | --help) usage && return ;; esac
-  (($# >= 2)) || die "usage: ca.sh CA_DIR init|server|device|revoke|crl; --help explains" 2
+  (($# >= 2)) || die "usage: ca.sh CA_DIR COMMAND; --help explains" 2
   export OTA_CA_DIR=$1
   local command=$2
   shift 2
@@ -139,6 +273,7 @@ main() {
   # One writer at a time; the lock goes with the process.
   exec 8>>"$OTA_CA_DIR/lock"
   flock -w 60 8 || die "another ca.sh still works in $OTA_CA_DIR"
+  find_issuer
   [[ $command == init ]] || require_authority
   case $command in
     init) make_authority ;;
@@ -146,6 +281,12 @@ main() {
     device) (($# >= 1)) || die "device needs a folder and ids" 2 && make_device_certificates "$@" ;;
     revoke) revoke "$@" ;;
     crl) write_revocation_list ;;
+    renew-server)
+      rm -f "$OTA_CA_DIR/server.names"
+      make_server_certificate "$@"
+      ;;
+    renew-issuing) renew_issuing ;;
+    replace-issuing) replace_issuing ;;
     *) die "unknown command '$command'; ca.sh --help lists them" 2 ;;
   esac
 }

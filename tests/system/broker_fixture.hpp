@@ -68,7 +68,7 @@ class BrokerTest : public testing::Test {
   /// A certificate with a name that our authority would refuse, signed with its key all the same.
   static Enrolment forge(const std::string& common_name, const std::string& file) {
     const auto base = (stack_->directory() / file).string();
-    const auto ca = (stack_->directory() / "ca" / "ca").string();
+    const auto ca = (stack_->directory() / "ca" / "issuing").string();
     const auto result = run_command({"openssl",
                                      "req",
                                      "-config",
@@ -95,7 +95,7 @@ class BrokerTest : public testing::Test {
                                      base + ".crt"},
                                     {{"OTA_CA_DIR", (stack_->directory() / "ca").string()}});
     EXPECT_EQ(result.exit_status, 0) << result.output;
-    return {base + ".crt", base + ".key", ca + ".crt"};
+    return {base + ".crt", base + ".key", (stack_->directory() / "ca" / "ca.crt").string()};
   }
 
   /// Everything `client` gets up to and including the message on `last_topic`, as topics.

@@ -73,9 +73,11 @@ TEST(StackTest, ServiceRoleIsNoOwnerAndTheOwnerNoSuperuser) {
 TEST(StackTest, SecretsAreReadableByTheOwnerAlone) {
   Stack stack({"postgres", "mosquitto"});
   const auto device = stack.enrol("sensor:1");
-  for (const auto& file : {stack.directory() / "stack.env", stack.directory() / "settings",
-                           stack.directory() / "mosquitto" / "passwords", stack.directory() / "ca" / "ca.key",
-                           stack.directory() / "ca" / "server.key", std::filesystem::path(device.key)}) {
+  for (const auto& file :
+       {stack.directory() / "stack.env", stack.directory() / "settings",
+        stack.directory() / "mosquitto" / "passwords", stack.directory() / "ca" / "issuing.key",
+        stack.directory() / "ca" / "root" / "root.key", stack.directory() / "ca" / "server.key",
+        std::filesystem::path(device.key)}) {
     EXPECT_EQ(std::filesystem::status(file).permissions(), std::filesystem::perms(0600)) << file;
   }
 }
