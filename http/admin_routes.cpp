@@ -13,16 +13,6 @@ namespace {
 using fleet::ErrorKind;
 using fleet::Expected;
 
-// The time this takes tells nothing about where `given` begins to differ.
-bool same_secret(std::string_view given, std::string_view key) {
-  auto difference = static_cast<unsigned>(given.size() != key.size());
-  for (std::size_t i = 0; i < key.size(); ++i) {
-    const char c = given.empty() ? '\0' : given[i % given.size()];
-    difference |= static_cast<unsigned>(static_cast<unsigned char>(c ^ key[i]));
-  }
-  return difference == 0;
-}
-
 Expected<fleet::EventQuery> read_event_query(const Params& params) {
   fleet::EventQuery query;
   auto type = optional_id_param(params, "type");
@@ -53,14 +43,7 @@ Expected<fleet::EventQuery> read_event_query(const Params& params) {
 }  // namespace
 
 Api::Api(const ServerOptions& options, const Ports& ports)
-    : options_(options), ports_(ports), index_(ports.catalog, ports.releases) {}
-
-std::optional<Response> Api::refuse_key(const Request& request) const {
-  if (options_.api_key.empty()) return error_reply(503, "API key not configured");
-  const auto given = request.header("X-API-Key");
-  if (given && same_secret(*given, options_.api_key)) return std::nullopt;
-  return error_reply(401, "send the admin's key in one X-API-Key header");
-}
+    : options_(options), ports_(ports), index_(ports.catalog, ports.releases), gate_(options_, ports_) {}
 
 Response Api::list_releases(Request& request) {
   const auto model = optional_id_param(*request.params, "device_model");
@@ -117,7 +100,8 @@ Response Api::withdraw_release(Request& request) {
   if (!release) return error_reply(release.error());
   const auto body = read_order(request.body);
   if (!body) return error_reply(body.error());
-  const auto done = ports_.releases.withdraw_release(release->version, release->model, kAdmin, body->why);
+  const auto done =
+      ports_.releases.withdraw_release(release->version, release->model, request.actor, body->why);
   return done ? ok_reply(status_json("Firmware withdrawn: it is never offered or served again"))
               : error_reply(done.error());
 }
@@ -125,7 +109,7 @@ Response Api::withdraw_release(Request& request) {
 Response Api::delete_release(Request& request) {
   const auto release = find_release(request);
   if (!release) return error_reply(release.error());
-  const auto file_path = ports_.releases.delete_release(release->version, release->model, kAdmin);
+  const auto file_path = ports_.releases.delete_release(release->version, release->model, request.actor);
   if (!file_path) return error_reply(file_path.error());
   if (!file_path->empty()) ports_.blobs.remove(*file_path);
   return ok_reply(status_json("Firmware deleted successfully"));
@@ -142,7 +126,7 @@ Response Api::list_events(Request& request) {
 Response Api::set_frozen(Request& request, bool frozen) {
   const auto body = read_order(request.body);
   if (!body) return error_reply(body.error());
-  const auto done = ports_.events.set_frozen(frozen, kAdmin, body->why);
+  const auto done = ports_.events.set_frozen(frozen, request.actor, body->why);
   if (!done) return error_reply(done.error());
   return ok_reply(
       status_json(frozen ? "Updates are frozen: nothing new is offered to any device" : "Updates go on"));

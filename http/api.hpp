@@ -1,13 +1,13 @@
 #pragma once
 
 #include <functional>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "fleet/messages.hpp"
 #include "fleet/survey.hpp"
+#include "http/admin_gate.hpp"
 #include "http/exchange.hpp"
 #include "http/release_index.hpp"
 #include "http/server.hpp"
@@ -63,8 +63,8 @@ class Api {
   Response health(Request& request);
   Response metrics(Request& request);
 
-  /// nullopt when an admin may pass; 503 without a configured key, 401 for a wrong or missing one.
-  [[nodiscard]] std::optional<Response> refuse_key(const Request& request) const;
+  /// Asks for a key where the route needs one.
+  [[nodiscard]] AdminGate& gate() { return gate_; }
 
  private:
   using Encode = std::function<Response(const fleet::Answer& answer)>;
@@ -100,6 +100,7 @@ class Api {
   const ServerOptions options_;
   const Ports ports_;
   ReleaseIndex index_;
+  AdminGate gate_;
 };
 
 }  // namespace ota::http

@@ -98,7 +98,6 @@ Expected<fleet::DevicePatch> read_device_patch(const JsonValue& body) {
     return fleet::fail(ErrorKind::invalid,
                        "nothing to change: give groups, metadata, mac, pinned_version and/or hold");
   }
-  patch.by = kAdmin;
   return patch;
 }
 
@@ -117,7 +116,6 @@ Expected<fleet::GroupChange> read_group_change(std::string_view group, const Jso
   if (change.add.empty() && change.remove.empty()) {
     return fleet::fail(ErrorKind::invalid, "nothing to change: give device ids in add and/or remove");
   }
-  change.by = kAdmin;
   return change;
 }
 

@@ -64,8 +64,9 @@ Response Api::explain_device(Request& request) {
 Response Api::patch_device(Request& request) {
   auto id = device_id(request);
   if (!id) return error_reply(id.error());
-  const auto patch = fleet::parse_json(request.body).and_then(read_device_patch);
+  auto patch = fleet::parse_json(request.body).and_then(read_device_patch);
   if (!patch) return error_reply(patch.error());
+  patch->by = request.actor;
   if (auto patched = ports_.devices.patch_device(*id, *patch); !patched) return error_reply(patched.error());
   return submit(request, {std::move(*id), fleet::Channel::internal, ports_.now(), fleet::Settle{}},
                 [](const fleet::Answer&) { return ok_reply(status_json("Device updated successfully")); });
@@ -74,7 +75,8 @@ Response Api::patch_device(Request& request) {
 Response Api::delete_device(Request& request) {
   const auto id = device_id(request);
   if (!id) return error_reply(id.error());
-  if (auto deleted = ports_.devices.delete_device(*id, kAdmin); !deleted) return error_reply(deleted.error());
+  if (auto deleted = ports_.devices.delete_device(*id, request.actor); !deleted)
+    return error_reply(deleted.error());
   if (ports_.forget_device) ports_.forget_device(*id);
   return ok_reply(status_json("Device deleted successfully"));
 }
@@ -102,7 +104,7 @@ Response Api::offer_to_device(Request& request) {
   rollout.target_type = "specific";
   rollout.target_filter_json =
       fleet::to_json({fleet::JsonValue::Object{{"device_ids", {fleet::JsonValue::Array{{*id}}}}}});
-  rollout.by = kAdmin;
+  rollout.by = request.actor;
   const auto made = ports_.rollouts.create_rollout(rollout);
   if (!made) return error_reply(made.error());
   return submit(request, {std::move(*id), fleet::Channel::internal, ports_.now(), fleet::Settle{}},
@@ -112,11 +114,12 @@ Response Api::offer_to_device(Request& request) {
 }
 
 Response Api::change_group(Request& request) {
-  const auto change =
+  auto change =
       fleet::parse_json(request.body, kLongJsonBytesMax).and_then([&](const fleet::JsonValue& body) {
         return read_group_change(request.captured, body);
       });
   if (!change) return error_reply(change.error());
+  change->by = request.actor;
   const auto changed = ports_.devices.change_group(*change);
   if (!changed) return error_reply(changed.error());
   settle(changed->changed);

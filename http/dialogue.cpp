@@ -54,6 +54,7 @@ struct Serving {
   bool closes = false;
   bool failed = false;  // a handler has thrown
   RouteMatch match;
+  std::string actor;
   std::shared_ptr<AnswerQueue::Ticket> ticket;
   AnswerForm form;
 };
@@ -198,8 +199,10 @@ std::optional<Response> Dialogue::preflight(const httplib::Request& request) con
     refusal.headers.emplace_back("Allow", match.allow);
     return refusal;
   }
-  if (match.route->role == Role::admin) {
-    if (auto refusal = api_.refuse_key(HttplibRequest(request, *serving->connection))) return refusal;
+  if (const auto needed = needed_key(match.route->role)) {
+    auto actor = api_.gate().admit(HttplibRequest(request, *serving->connection), *needed);
+    if (!actor) return std::move(actor.error());
+    serving->actor = std::move(*actor);
   }
   return refuse_body(request);
 }
@@ -229,6 +232,7 @@ void Dialogue::answer(const httplib::Request& from, const httplib::ContentReader
   request.set_body(reader, &to);
   request.set_later([this, &from] { return open_ticket(from); });
   request.captured = serving->match.captured;
+  request.actor = serving->actor;
   const auto& route = *serving->match.route;
   const bool reads_json = route.body != BodyKind::none && route.body != BodyKind::multipart;
   if (reads_json && serving->framing.has_body) {

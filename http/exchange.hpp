@@ -51,7 +51,8 @@ class Request {
   std::string_view path;           ///< decoded, without the query
   const Params* params = nullptr;  ///< never null in a handler
   std::string_view captured;       ///< the path parameter; empty where the route has none
-  std::string body;                ///< of routes with a JSON body
+  std::string actor;  ///< name of the key that asks, for the audit log; empty where none is needed
+  std::string body;   ///< of routes with a JSON body
 };
 
 /// What a handler answers: a text, or a stretch of an image.

@@ -147,7 +147,6 @@ Expected<fleet::NewRollout> read_rollout(const JsonValue& body) {
   auto policy = fleet::parse_policy(body);
   if (!policy) return tl::unexpected(policy.error());
   rollout.policy = std::move(*policy);
-  rollout.by = kAdmin;
   return rollout;
 }
 
@@ -190,7 +189,6 @@ Expected<fleet::RolloutPatch> read_rollout_patch(const JsonValue& body, const fl
         ErrorKind::invalid,
         "nothing to change: give rollout_percentage, is_active, target_filter or a member of the policy");
   }
-  patch.by = kAdmin;
   return patch;
 }
 

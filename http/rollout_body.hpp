@@ -9,11 +9,8 @@
 
 namespace ota::http {
 
-/// Who changes things by an admin route, in the audit log.
-inline constexpr const char* kAdmin = "admin";
-
 /// The bodies of the rollout routes, tested field by field; every error is `invalid` and names the field.
-/// Time zones are for the caller to test.
+/// Time zones are for the caller to test, and `by` is for it to set.
 [[nodiscard]] fleet::Expected<fleet::NewRollout> read_rollout(const fleet::JsonValue& body);
 /// The same where a name may be missing: a rollout that is only tried out.
 [[nodiscard]] fleet::Expected<fleet::NewRollout> read_trial(const fleet::JsonValue& body);

@@ -191,6 +191,7 @@ Response Api::create_rollout(Request& request) {
     if (!survey) return error_reply(survey.error());
     warn_of_nobody(*survey, plan->warnings);
   }
+  plan->rollout.by = request.actor;
   const auto id = ports_.rollouts.create_rollout(plan->rollout);
   if (!id) return error_reply(id.error());
   auto reply = ok_reply(rollout_created_json(*id, plan->warnings));

@@ -92,8 +92,9 @@ Response Api::patch_rollout(Request& request) {
   if (!body) return error_reply(body.error());
   const auto row = ports_.rollouts.find_rollout(*id);
   if (!row) return error_reply(row.error());
-  const auto patch = read_rollout_patch(*body, *row);
+  auto patch = read_rollout_patch(*body, *row);
   if (!patch) return error_reply(patch.error());
+  patch->by = request.actor;
   if (patch->policy) {
     if (auto zones = test_zones(*patch->policy); !zones) return error_reply(zones.error());
   }
@@ -106,7 +107,7 @@ Response Api::order(Request& request, RolloutCommand command, std::string_view m
   if (!id) return error_reply(id.error());
   const auto body = read_order(request.body);
   if (!body) return error_reply(body.error());
-  const auto done = ports_.rollouts.order(*id, {command, kAdmin, body->why, body->acknowledge, {}});
+  const auto done = ports_.rollouts.order(*id, {command, request.actor, body->why, body->acknowledge, {}});
   return done ? ok_reply(ordered_json(message, *done)) : error_reply(done.error());
 }
 
@@ -134,7 +135,7 @@ Response Api::retry_rollout(Request& request) {
   if (!body) return error_reply(body.error());
   const auto row = ports_.rollouts.find_rollout(*id);  // before: a retry that is done must be settled
   if (!row) return error_reply(row.error());
-  const auto released = ports_.rollouts.retry(*id, body->device_id, kAdmin);
+  const auto released = ports_.rollouts.retry(*id, body->device_id, request.actor);
   if (!released) return error_reply(released.error());
   settle(*released);
   return ok_reply(retried_json(row->state, released->size()));

@@ -23,42 +23,59 @@ bool matches(std::string_view pattern, std::string_view path, std::string_view& 
 
 }  // namespace
 
+std::optional<fleet::KeyRole> needed_key(Role role) {
+  switch (role) {
+    case Role::device:
+    case Role::monitor:
+      break;
+    case Role::viewer:
+      return fleet::KeyRole::viewer;
+    case Role::publisher:
+      return fleet::KeyRole::publisher;
+    case Role::operator_:
+      return fleet::KeyRole::operator_;
+    case Role::admin:
+      return fleet::KeyRole::admin;
+  }
+  return std::nullopt;
+}
+
 const std::vector<Route>& routes() {
   // clang-format off
   static const std::vector<Route> kRoutes = {
-      {"GET",   "/api/firmware/check",                   Role::device,  BodyKind::none,      Lane::device,   &Api::check},
-      {"POST",  "/api/device/{device_id}/update-status", Role::device,  BodyKind::json,      Lane::device,   &Api::report},
-      {"GET",   "/api/firmware/download/{version}",      Role::device,  BodyKind::none,      Lane::download, &Api::download},
-      {"GET",   "/api/firmware/manifest/{version}",      Role::device,  BodyKind::none,      Lane::device,   &Api::manifest},
-      {"POST",  "/api/admin/firmware/upload",            Role::admin,   BodyKind::multipart, Lane::upload,   &Api::upload},
-      {"GET",   "/api/admin/firmware/releases",          Role::admin,   BodyKind::none,      Lane::admin,    &Api::list_releases},
-      {"POST",  "/api/admin/firmware/{version}/manifest", Role::admin,  BodyKind::json,      Lane::admin,    &Api::add_manifest},
-      {"POST",  "/api/admin/firmware/{version}/withdraw", Role::admin,  BodyKind::optional_json, Lane::admin, &Api::withdraw_release},
-      {"DELETE", "/api/admin/firmware/{version}",        Role::admin,   BodyKind::none,      Lane::admin,    &Api::delete_release},
-      {"GET",   "/api/admin/rollouts",                   Role::admin,   BodyKind::none,      Lane::admin,    &Api::list_rollouts},
-      {"POST",  "/api/admin/rollout/create",             Role::admin,   BodyKind::json,      Lane::admin,    &Api::create_rollout},
-      {"POST",  "/api/admin/rollout/simulate",           Role::admin,   BodyKind::json,      Lane::admin,    &Api::simulate_rollout},
-      {"GET",   "/api/admin/rollout/{rollout_id}",       Role::admin,   BodyKind::none,      Lane::admin,    &Api::show_rollout},
-      {"PATCH", "/api/admin/rollout/{rollout_id}",       Role::admin,   BodyKind::json,      Lane::admin,    &Api::patch_rollout},
-      {"POST",  "/api/admin/rollout/{rollout_id}/pause", Role::admin,   BodyKind::optional_json, Lane::admin, &Api::pause_rollout},
-      {"POST",  "/api/admin/rollout/{rollout_id}/resume", Role::admin,  BodyKind::optional_json, Lane::admin, &Api::resume_rollout},
-      {"POST",  "/api/admin/rollout/{rollout_id}/abort", Role::admin,   BodyKind::optional_json, Lane::admin, &Api::abort_rollout},
-      {"POST",  "/api/admin/rollout/{rollout_id}/rollback", Role::admin, BodyKind::optional_json, Lane::admin, &Api::roll_back_rollout},
-      {"POST",  "/api/admin/rollout/{rollout_id}/retry", Role::admin,   BodyKind::optional_json, Lane::admin, &Api::retry_rollout},
-      {"POST",  "/api/admin/rollout/{rollout_id}/deactivate", Role::admin, BodyKind::optional_json, Lane::admin, &Api::deactivate_rollout},
-      {"GET",   "/api/admin/devices",                    Role::admin,   BodyKind::none,      Lane::admin,    &Api::list_devices},
-      {"GET",   "/api/admin/devices/{device_id}",        Role::admin,   BodyKind::none,      Lane::admin,    &Api::show_device},
-      {"PATCH", "/api/admin/devices/{device_id}",        Role::admin,   BodyKind::json,      Lane::admin,    &Api::patch_device},
-      {"DELETE", "/api/admin/devices/{device_id}",       Role::admin,   BodyKind::none,      Lane::admin,    &Api::delete_device},
-      {"GET",   "/api/admin/devices/{device_id}/explain", Role::admin,  BodyKind::none,      Lane::admin,    &Api::explain_device},
-      {"POST",  "/api/admin/devices/{device_id}/offer",  Role::admin,   BodyKind::optional_json, Lane::admin, &Api::offer_to_device},
-      {"POST",  "/api/admin/groups/{group}/devices",     Role::admin,   BodyKind::long_json, Lane::admin,    &Api::change_group},
-      {"POST",  "/api/admin/freeze",                     Role::admin,   BodyKind::optional_json, Lane::admin, &Api::freeze},
-      {"POST",  "/api/admin/unfreeze",                   Role::admin,   BodyKind::optional_json, Lane::admin, &Api::unfreeze},
-      {"GET",   "/api/admin/events",                     Role::admin,   BodyKind::none,      Lane::admin,    &Api::list_events},
-      {"GET",   "/api/admin/update-status",              Role::admin,   BodyKind::none,      Lane::admin,    &Api::list_updates},
-      {"GET",   "/health",                               Role::monitor, BodyKind::none,      Lane::monitor,  &Api::health},
-      {"GET",   "/metrics",                              Role::monitor, BodyKind::none,      Lane::monitor,  &Api::metrics},
+      {"GET",    "/api/firmware/check",                          Role::device,    BodyKind::none,          Lane::device,   &Api::check},
+      {"POST",   "/api/device/{device_id}/update-status",        Role::device,    BodyKind::json,          Lane::device,   &Api::report},
+      {"GET",    "/api/firmware/download/{version}",             Role::device,    BodyKind::none,          Lane::download, &Api::download},
+      {"GET",    "/api/firmware/manifest/{version}",             Role::device,    BodyKind::none,          Lane::device,   &Api::manifest},
+      {"POST",   "/api/admin/firmware/upload",                   Role::publisher, BodyKind::multipart,     Lane::upload,   &Api::upload},
+      {"GET",    "/api/admin/firmware/releases",                 Role::viewer,    BodyKind::none,          Lane::admin,    &Api::list_releases},
+      {"POST",   "/api/admin/firmware/{version}/manifest",       Role::publisher, BodyKind::json,          Lane::admin,    &Api::add_manifest},
+      {"POST",   "/api/admin/firmware/{version}/withdraw",       Role::operator_, BodyKind::optional_json, Lane::admin,    &Api::withdraw_release},
+      {"DELETE", "/api/admin/firmware/{version}",                Role::admin,     BodyKind::none,          Lane::admin,    &Api::delete_release},
+      {"GET",    "/api/admin/rollouts",                          Role::viewer,    BodyKind::none,          Lane::admin,    &Api::list_rollouts},
+      {"POST",   "/api/admin/rollout/create",                    Role::operator_, BodyKind::json,          Lane::admin,    &Api::create_rollout},
+      {"POST",   "/api/admin/rollout/simulate",                  Role::operator_, BodyKind::json,          Lane::admin,    &Api::simulate_rollout},
+      {"GET",    "/api/admin/rollout/{rollout_id}",              Role::viewer,    BodyKind::none,          Lane::admin,    &Api::show_rollout},
+      {"PATCH",  "/api/admin/rollout/{rollout_id}",              Role::operator_, BodyKind::json,          Lane::admin,    &Api::patch_rollout},
+      {"POST",   "/api/admin/rollout/{rollout_id}/pause",        Role::operator_, BodyKind::optional_json, Lane::admin,    &Api::pause_rollout},
+      {"POST",   "/api/admin/rollout/{rollout_id}/resume",       Role::operator_, BodyKind::optional_json, Lane::admin,    &Api::resume_rollout},
+      {"POST",   "/api/admin/rollout/{rollout_id}/abort",        Role::operator_, BodyKind::optional_json, Lane::admin,    &Api::abort_rollout},
+      {"POST",   "/api/admin/rollout/{rollout_id}/rollback",     Role::operator_, BodyKind::optional_json, Lane::admin,    &Api::roll_back_rollout},
+      {"POST",   "/api/admin/rollout/{rollout_id}/retry",        Role::operator_, BodyKind::optional_json, Lane::admin,    &Api::retry_rollout},
+      {"POST",   "/api/admin/rollout/{rollout_id}/deactivate",   Role::operator_, BodyKind::optional_json, Lane::admin,    &Api::deactivate_rollout},
+      {"GET",    "/api/admin/devices",                           Role::viewer,    BodyKind::none,          Lane::admin,    &Api::list_devices},
+      {"GET",    "/api/admin/devices/{device_id}",               Role::viewer,    BodyKind::none,          Lane::admin,    &Api::show_device},
+      {"PATCH",  "/api/admin/devices/{device_id}",               Role::operator_, BodyKind::json,          Lane::admin,    &Api::patch_device},
+      {"DELETE", "/api/admin/devices/{device_id}",               Role::operator_, BodyKind::none,          Lane::admin,    &Api::delete_device},
+      {"GET",    "/api/admin/devices/{device_id}/explain",       Role::viewer,    BodyKind::none,          Lane::admin,    &Api::explain_device},
+      {"POST",   "/api/admin/devices/{device_id}/offer",         Role::operator_, BodyKind::optional_json, Lane::admin,    &Api::offer_to_device},
+      {"POST",   "/api/admin/groups/{group}/devices",            Role::operator_, BodyKind::long_json,     Lane::admin,    &Api::change_group},
+      {"POST",   "/api/admin/freeze",                            Role::admin,     BodyKind::optional_json, Lane::admin,    &Api::freeze},
+      {"POST",   "/api/admin/unfreeze",                          Role::admin,     BodyKind::optional_json, Lane::admin,    &Api::unfreeze},
+      {"GET",    "/api/admin/events",                            Role::viewer,    BodyKind::none,          Lane::admin,    &Api::list_events},
+      {"GET",    "/api/admin/update-status",                     Role::viewer,    BodyKind::none,          Lane::admin,    &Api::list_updates},
+      {"GET",    "/health",                                      Role::monitor,   BodyKind::none,          Lane::monitor,  &Api::health},
+      {"GET",    "/metrics",                                     Role::monitor,   BodyKind::none,          Lane::monitor,  &Api::metrics},
   };
   // clang-format on
   return kRoutes;

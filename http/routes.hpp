@@ -1,18 +1,23 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "fleet/admin_key.hpp"
 #include "http/exchange.hpp"
 
 namespace ota::http {
 
 class Api;
 
-/// Who may call a route. Admins send X-API-Key; the others are open inside the network they are served in.
-enum class Role { device, admin, monitor };
+/// Who may call a route: the least role that its X-API-Key must have (fleet/admin_key.hpp). Those of devices
+/// and monitors take no such key.
+enum class Role { device, monitor, viewer, publisher, operator_, admin };
+/// That role; nullopt where no key is asked for.
+[[nodiscard]] std::optional<fleet::KeyRole> needed_key(Role role);
 
 /// What a route reads after the head.
 enum class BodyKind { none, json, optional_json, long_json, multipart };

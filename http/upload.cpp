@@ -37,7 +37,6 @@ Expected<fleet::NewRelease> read_release(const Params& params) {
   const auto is_signed = flag_param(params, "is_signed");
   if (!is_signed) return tl::unexpected(is_signed.error());
   release.is_signed = *is_signed;
-  release.by = "admin";
   return release;
 }
 
@@ -148,6 +147,7 @@ Expected<fleet::Manifest> Api::read_manifest(const std::string& text) const {
 Response Api::upload(Request& request) {
   auto release = read_release(*request.params);
   if (!release) return error_reply(release.error());
+  release->by = request.actor;
   auto upload = ports_.blobs.begin_upload();
   if (!upload) return error_reply(upload.error());
   const auto manifest = store(request, **upload, *release);
@@ -173,7 +173,7 @@ Response Api::add_manifest(Request& request) {
   if (manifest->version != release->version || manifest->model != release->model) {
     return error_reply(422, "manifest: it is for version " + manifest->version + " of " + manifest->model);
   }
-  const auto done = ports_.releases.set_manifest(*manifest, *text, kAdmin);
+  const auto done = ports_.releases.set_manifest(*manifest, *text, request.actor);
   return done ? ok_reply(status_json("Manifest added successfully")) : error_reply(done.error());
 }
 
