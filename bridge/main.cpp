@@ -1,3 +1,4 @@
+#include <sched.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
@@ -85,7 +86,17 @@ int migrate_when_there() {
   }
 }
 
+// Under load a thread that is woken lets the one that runs finish its slice: messages then gather into larger
+// batches, and the broker and the database, which are often on the same machine, are interrupted less.
+// Without load nothing changes. Every later thread inherits it.
+void prefer_batches() {
+  const sched_param parameters{};
+  if (sched_setscheduler(0, SCHED_BATCH, &parameters) != 0)
+    spdlog::debug("the scheduling policy stays as it was");
+}
+
 int serve(const Config& config) {
+  prefer_batches();
   std::signal(SIGPIPE, SIG_IGN);
   const auto signals = end_signals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);

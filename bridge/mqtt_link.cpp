@@ -1,5 +1,6 @@
 #include "bridge/mqtt_link.hpp"
 
+#include <MQTTAsync.h>
 #include <mqtt/async_client.h>
 #include <spdlog/spdlog.h>
 
@@ -65,6 +66,8 @@ class MqttLink::Impl : private mqtt::iaction_listener {
         endpoint_(endpoint_of(options_.url)),
         client_(endpoint_.paho_uri, options_.client_id,
                 mqtt::create_options(MQTTVERSION_5, static_cast<int>(kInFlightMax) * 2)) {
+    // By default the library formats every packet into a trace that nobody reads.
+    MQTTAsync_setTraceLevel(MQTTASYNC_TRACE_ERROR);
     client_.set_message_callback([this](const mqtt::const_message_ptr& message) { on_message(*message); });
     client_.set_connection_lost_handler([this](const std::string& cause) { on_lost(cause); });
   }

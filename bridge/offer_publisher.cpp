@@ -101,7 +101,8 @@ void OfferPublisher::note_published() {
     std::vector<fleet::PublishedOffer> batch;
     {
       std::unique_lock lock(mutex_);
-      changed_.wait_for(lock, kNotePause, [this] { return stopping_; });
+      // No pause while whole batches are waiting: a push must not outrun what is noted of it.
+      changed_.wait_for(lock, kNotePause, [this] { return stopping_ || acknowledged_.size() >= kNoteMax; });
       if (acknowledged_.empty() && stopping_) return;
       const auto count = static_cast<std::ptrdiff_t>(std::min(acknowledged_.size(), kNoteMax));
       batch.assign(acknowledged_.begin(), acknowledged_.begin() + count);
