@@ -34,6 +34,8 @@ class Connection {
 
   [[nodiscard]] int fd() const { return fd_; }
   [[nodiscard]] const std::string& peer() const { return peer_; }
+  /// CN of the client's verified certificate; empty without one.
+  [[nodiscard]] const std::string& client_name() const { return client_name_; }
 
   enum class Head { partial, whole, too_long, closed };
   /// Reads what has arrived, without waiting, up to a whole request head.
@@ -74,6 +76,7 @@ class Connection {
 
   const int fd_;
   const std::string peer_;
+  std::string client_name_;
   const TransferLimits& limits_;
 
   std::string in_;

@@ -53,6 +53,7 @@ HttplibRequest::HttplibRequest(const httplib::Request& request, Connection& conn
   method = request.method;
   path = request.path;
   params = &request.params;
+  client_name = connection.client_name();
 }
 
 std::optional<std::string_view> HttplibRequest::header(const std::string& name) const {
