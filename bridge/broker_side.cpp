@@ -38,7 +38,7 @@ BrokerSide::BrokerSide(const Config& config, topics::Names names, Ports ports)
       link_(link_options(config, names_),
             {[this](const Incoming& incoming) { take(incoming); }, [this] { return subscribe(); }, [] {}}),
       publisher_({&link_, ports.catalogs, std::move(ports.marks), &names_, config.public_url, ports.now}),
-      desk_({&link_, ports.inbox, &publisher_, &names_, ports.refusals, ports.now}),
+      desk_({&link_, ports.inbox, &publisher_, &names_, ports.refusals, ports.now, ports.rate}),
       push_({std::move(ports.push), std::move(ports.reconcile), ports.catalogs, ports.sha256,
              ports.local_clock, &publisher_, &link_,
              [catalogs = ports.catalogs] { return catalogs->refresh(); }, &names_,

@@ -32,6 +32,7 @@ class BrokerSide {
     std::unique_ptr<fleet::MonitorStore> monitor;
     std::function<bool()> leads;
     std::function<fleet::Time()> now;
+    fleet::DeviceRate* rate = nullptr;
     fleet::Sha256 sha256 = nullptr;
     fleet::LocalClock local_clock = nullptr;
   };

@@ -128,6 +128,8 @@ constexpr Row kRows[] = {
      "name of this bridge on its service topic and to the broker"},
     {"DB_WRITERS", "1", number<&Config::db_writers, 1, 16>,
      "connections that write device messages; more only where a commit takes long"},
+    {"DEVICE_MESSAGES_PER_SECOND", "5", number<&Config::device_messages_per_second, 0, 1000000>,
+     "steady rate of one device's messages, after a burst of 20 or four seconds' worth; 0: no limit"},
     {"PUSH_PER_SECOND", "0", number<&Config::push_per_second, 0, 1000000>,
      "most offers pushed per second; 0: as fast as the broker acknowledges"},
     {"MANIFEST_KEYS", "", text<&Config::manifest_keys>,

@@ -31,8 +31,9 @@ struct Config {
   std::string replica;
 
   int db_writers = 0;
-  int push_per_second = 0;    ///< 0: as fast as the broker acknowledges
-  std::string manifest_keys;  ///< folder of public keys; empty: none
+  int device_messages_per_second = 0;  ///< 0: no limit
+  int push_per_second = 0;             ///< 0: as fast as the broker acknowledges
+  std::string manifest_keys;           ///< folder of public keys; empty: none
   bool require_signed = false;
   int events_keep_days = 400;  ///< older rows of ota_events are removed; 0: never
   std::string log_level;

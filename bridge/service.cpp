@@ -13,6 +13,7 @@
 #include "bridge/rollout_loop.hpp"
 #include "bridge/sha256.hpp"
 #include "bridge/zone_clock.hpp"
+#include "fleet/device_rate.hpp"
 #include "http/server.hpp"
 #include "sql/admin_store.hpp"
 #include "sql/catalog_store.hpp"
@@ -62,6 +63,8 @@ class Service::Impl {
                [this](const std::string& file_path) { return releases_.is_file_used(file_path); }),
         manifests_(ManifestKeys::load(config.manifest_keys).value()),
         inbox_(inbox_ports(config)),
+        mqtt_rate_(config.device_messages_per_second, burst(config)),
+        rest_rate_(config.device_messages_per_second, burst(config)),
         leadership_(std::make_unique<sql::PgLeaderLock>(),
                     [this](bool leads) {
                       if (broker_) broker_->leadership_changed(leads);
@@ -92,6 +95,10 @@ class Service::Impl {
   }
 
  private:
+  static int burst(const Config& config) {
+    return std::max(fleet::kDeviceBurstMessages, 4 * config.device_messages_per_second);
+  }
+
   Inbox::Ports inbox_ports(const Config& config) {
     Inbox::Ports ports;
     for (int i = 0; i < config.db_writers; ++i)
@@ -125,6 +132,7 @@ class Service::Impl {
     ports.monitor = std::make_unique<sql::PgMonitorStore>();
     ports.leads = [this] { return leadership_.leads(); };
     ports.now = &now;
+    ports.rate = &mqtt_rate_;
     ports.sha256 = &sha256;
     ports.local_clock = &local_clock;
     return std::make_unique<BrokerSide>(config, *topics::Names::make(config.mqtt_root), std::move(ports));
@@ -179,7 +187,15 @@ class Service::Impl {
             &now,
             [this](const std::string& device_id) {
               if (broker_) broker_->forget_device(device_id);
-            }};
+            },
+            [this](const std::string& device_id) { return may_speak(device_id); },
+            [this](const char* kind, const std::string& example) { refusals_.count(kind, example); }};
+  }
+
+  bool may_speak(const std::string& device_id) {
+    if (rest_rate_.admit(device_id, now())) return true;
+    refusals_.count("rate", device_id + " sends too many requests");
+    return false;
   }
 
   std::string refusal_lines() const {
@@ -204,6 +220,9 @@ class Service::Impl {
   FileBlobs blobs_;
   std::unique_ptr<ManifestKeys> manifests_;
   Inbox inbox_;
+  // One for each world: over REST anybody may use a device's name, and must not silence it over MQTT.
+  fleet::DeviceRate mqtt_rate_;
+  fleet::DeviceRate rest_rate_;
   Leadership leadership_;
   std::unique_ptr<BrokerSide> broker_;
   RolloutLoop rollout_loop_;

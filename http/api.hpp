@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -68,6 +69,8 @@ class Api {
 
  private:
   using Encode = std::function<Response(const fleet::Answer& answer)>;
+  /// The answer to a device's message that cannot be taken; it is counted.
+  [[nodiscard]] Response refuse_message(const char* kind, const fleet::Error& error) const;
   /// Hands a device's message in; it is answered after its commit.
   Response submit(Request& request, fleet::Message message, Encode encode);
   struct ReleaseName {
@@ -101,6 +104,7 @@ class Api {
   const Ports ports_;
   ReleaseIndex index_;
   AdminGate gate_;
+  std::atomic<int> uploads_{0};  // under way
 };
 
 }  // namespace ota::http

@@ -61,7 +61,15 @@ Response report_reply(const fleet::Answer& answer) {
 
 }  // namespace
 
+Response Api::refuse_message(const char* kind, const fleet::Error& error) const {
+  if (ports_.count_refusal) ports_.count_refusal(kind, error.message);
+  return error_reply(error);
+}
+
 Response Api::submit(Request& request, fleet::Message message, Encode encode) {
+  if (ports_.may_speak && !ports_.may_speak(message.device_id)) {
+    return error_reply(429, "this device sends too many messages; let it wait between them");
+  }
   const auto later = request.answer_later();
   if (!later) return error_reply(503, "too many devices ask at once");
   ports_.front_desk.submit(
@@ -74,7 +82,7 @@ Response Api::submit(Request& request, fleet::Message message, Encode encode) {
 
 Response Api::check(Request& request) {
   auto wanted = read_check(*request.params);
-  if (!wanted) return error_reply(wanted.error());
+  if (!wanted) return refuse_message("check", wanted.error());
   const bool with_attempt = wanted->with_attempt;
   return submit(request,
                 {std::move(wanted->device_id), fleet::Channel::rest, now(), std::move(wanted->check)},
@@ -83,11 +91,11 @@ Response Api::check(Request& request) {
 
 Response Api::report(Request& request) {
   auto device_id = fleet::parse_id("device_id", request.captured);
-  if (!device_id) return error_reply(device_id.error());
+  if (!device_id) return refuse_message("status", device_id.error());
   auto report = fleet::parse_json(request.body).and_then([&](const fleet::JsonValue& body) {
     return fleet::parse_report(body, *device_id);
   });
-  if (!report) return error_reply(report.error());
+  if (!report) return refuse_message("status", report.error());
   return submit(request, {std::move(*device_id), fleet::Channel::rest, now(), std::move(*report)},
                 report_reply);
 }

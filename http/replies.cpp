@@ -84,6 +84,8 @@ std::string_view reason_phrase(int status) {
       return "Payload Too Large";
     case 422:
       return "Unprocessable Content";
+    case 429:
+      return "Too Many Requests";
     case 431:
       return "Request Header Fields Too Large";
     case 503:
@@ -107,7 +109,7 @@ Response error_reply(int status, std::string_view detail) {
   Response response;
   response.status = status;
   response.body = detail_json(detail);
-  if (status == 503) response.headers.emplace_back("Retry-After", kRetryAfterSeconds);
+  if (status == 503 || status == 429) response.headers.emplace_back("Retry-After", kRetryAfterSeconds);
   return response;
 }
 
@@ -120,7 +122,7 @@ Response error_reply(const fleet::Error& error) {
 
 std::string check_json(const fleet::OfferAnswer& offer, bool with_attempt) {
   const auto& release = *offer.release;
-  auto notes = fleet::cut_utf8(release.notes, kNotesBytesMax);
+  auto notes = fleet::cut_utf8(release.notes, fleet::kNotesBytesMax);
   while (true) {
     Json json = {
         {"update_available", true},
@@ -141,7 +143,7 @@ std::string check_json(const fleet::OfferAnswer& offer, bool with_attempt) {
       if (offer.start_within_seconds > 0) json["start_within_seconds"] = offer.start_within_seconds;
     }
     std::string text = dump(json);
-    if (text.size() <= kCheckBytesMax || notes.empty()) return text;
+    if (text.size() <= fleet::kOfferBytesMax || notes.empty()) return text;
     // Escapes made the notes longer than their 256 bytes: halve them until the answer fits.
     notes = fleet::cut_utf8(notes, notes.size() / 2);
   }
@@ -150,7 +152,7 @@ std::string check_json(const fleet::OfferAnswer& offer, bool with_attempt) {
 std::string check_json(const fleet::NoUpdateAnswer& answer) {
   Json json = {{"update_available", false}, {"current_version", answer.current_version}};
   if (answer.latest_version) json["latest_version"] = *answer.latest_version;
-  json["reason"] = std::string(fleet::cut_utf8(answer.reason, kNotesBytesMax));
+  json["reason"] = std::string(fleet::cut_utf8(answer.reason, fleet::kNotesBytesMax));
   return dump(json);
 }
 

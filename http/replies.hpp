@@ -10,9 +10,6 @@
 
 namespace ota::http {
 
-/// Longest plain answer to a check in bytes: devices parse it into a fixed buffer (contract section 1).
-inline constexpr std::size_t kCheckBytesMax = 1024;
-inline constexpr std::size_t kNotesBytesMax = 256;
 /// What clients are told to wait when the service cannot answer now.
 inline constexpr std::string_view kRetryAfterSeconds = "5";
 

@@ -6,19 +6,12 @@
 #include <string_view>
 
 #include "fleet/expected.hpp"
+#include "fleet/limits.hpp"
 #include "fleet/messages.hpp"
 #include "fleet/ports/admin_store.hpp"
 #include "fleet/ports/monitor_store.hpp"
 
 namespace ota::topics {
-
-/// Largest offer in bytes: clients parse it in a buffer of this size (contract section 4). Notes are cut
-/// first.
-inline constexpr std::size_t kOfferBytesMax = 1024;
-/// Longest release notes in an answer, in bytes (contract section 1).
-inline constexpr std::size_t kNotesBytesMax = 256;
-/// Largest message taken from a device, in bytes; the broker's max_packet_size stands before it.
-inline constexpr std::size_t kDeviceMessageBytesMax = 16384;
 
 /// Bodies from devices. Errors carry a sentence: `malformed` for JSON that cannot be read, `invalid` for a
 /// wrong field.

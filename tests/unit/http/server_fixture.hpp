@@ -49,7 +49,9 @@ class ServerTest : public ::testing::Test {
                               [] { return http::HealthDetails{true}; },
                               [] { return std::string("extra 1\n"); }, devices_, events_, manifests_,
                               &test_sha256, &utc_clock, [] { return fleet::Time(std::chrono::hours(1000)); },
-                              [this](const std::string& device_id) { forgotten_ = device_id; }});
+                              [this](const std::string& device_id) { forgotten_ = device_id; },
+                              [this](const std::string& device_id) { return device_id != capped_; },
+                              [this](const char* kind, const std::string&) { refused_kind_ = kind; }});
     const auto started = server_->start();
     EXPECT_TRUE(started) << (started ? "" : started.error().message);
     port_ = started.value_or(0);
@@ -87,6 +89,8 @@ class ServerTest : public ::testing::Test {
   FakeEvents events_;
   FakeManifests manifests_;
   std::string forgotten_;
+  std::string capped_;  ///< the device that has sent too much
+  std::string refused_kind_;
   std::string folder_;
   std::unique_ptr<bridge::FileBlobs> blobs_;
 

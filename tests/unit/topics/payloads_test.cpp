@@ -51,7 +51,7 @@ TEST(Payloads, OfferFitsADevicesBufferWhateverTheNotesHold) {
     twin.id = 9;
     twin.model = "other";
     const auto text = encode_offer(offer_of(release, {twin}), "https://" + std::string(240, 'h'));
-    EXPECT_LE(text.size(), kOfferBytesMax);
+    EXPECT_LE(text.size(), fleet::kOfferBytesMax);
     EXPECT_TRUE(nlohmann::json::parse(text, nullptr, false).is_object());
   }
 }
@@ -73,7 +73,7 @@ TEST(Payloads, DecodeWhatDevicesSend) {
   EXPECT_TRUE(decode_presence(R"({"online":false})"));
   EXPECT_FALSE(decode_presence(R"({"online":"yes"})"));
   EXPECT_FALSE(decode_check("{\"device_model\":\"esp32\"}"));
-  EXPECT_FALSE(decode_check(std::string(kDeviceMessageBytesMax + 1, ' ')));
+  EXPECT_FALSE(decode_check(std::string(fleet::kDeviceMessageBytesMax + 1, ' ')));
 }
 
 TEST(Payloads, RefusedReportsStillHaveTheirReportId) {
