@@ -26,6 +26,7 @@ class BrokerSide {
     CatalogCache* catalogs = nullptr;
     fleet::FleetReader* reader = nullptr;
     Refusals* refusals = nullptr;
+    const fleet::DownloadUrls* urls = nullptr;
     std::unique_ptr<fleet::PushStore> marks;
     std::unique_ptr<fleet::PushStore> push;
     std::unique_ptr<fleet::ReconcileStore> reconcile;

@@ -16,7 +16,9 @@ struct Config {
   int port = 0;
   std::string api_key;  ///< empty: admin routes answer 503
   std::string storage_path;
-  std::string public_url;  ///< no trailing slash; empty: relative download URLs
+  std::string public_url;         ///< no trailing slash; empty: relative download URLs
+  std::string download_key_file;  ///< signs download URLs; empty: they are plain
+  int download_url_minutes = 0;
   std::int64_t upload_bytes_max = 0;
   int http_threads = 0;
 

@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "bridge/broker_side.hpp"
+#include "bridge/download_key.hpp"
 #include "bridge/file_blobs.hpp"
 #include "bridge/fresh_stores.hpp"
 #include "bridge/inbox.hpp"
@@ -62,6 +63,8 @@ class Service::Impl {
         blobs_(config.storage_path, config.upload_bytes_max,
                [this](const std::string& file_path) { return releases_.is_file_used(file_path); }),
         manifests_(ManifestKeys::load(config.manifest_keys).value()),
+        download_key_(DownloadKey::load(config.download_key_file).value()),
+        urls_(download_key_.get(), std::chrono::minutes(config.download_url_minutes)),
         inbox_(inbox_ports(config)),
         mqtt_rate_(config.device_messages_per_second, burst(config)),
         rest_rate_(config.device_messages_per_second, burst(config)),
@@ -126,6 +129,7 @@ class Service::Impl {
     ports.catalogs = &catalogs_;
     ports.reader = &reader_;
     ports.refusals = &refusals_;
+    ports.urls = &urls_;
     ports.marks = std::make_unique<sql::PgPushStore>();
     ports.push = std::make_unique<sql::PgPushStore>();
     ports.reconcile = std::make_unique<sql::PgReconcileStore>();
@@ -182,6 +186,7 @@ class Service::Impl {
             devices_,
             fresh_events_,
             *manifests_,
+            urls_,
             &sha256,
             &local_clock,
             &now,
@@ -219,6 +224,8 @@ class Service::Impl {
   FreshEvents fresh_events_;
   FileBlobs blobs_;
   std::unique_ptr<ManifestKeys> manifests_;
+  std::unique_ptr<DownloadKey> download_key_;
+  const fleet::DownloadUrls urls_;
   Inbox inbox_;
   // One for each world: over REST anybody may use a device's name, and must not silence it over MQTT.
   fleet::DeviceRate mqtt_rate_;

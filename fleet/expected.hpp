@@ -10,6 +10,8 @@ namespace ota::fleet {
 enum class ErrorKind {
   invalid,       ///< the input is wrong; the same input will always be wrong (422)
   malformed,     ///< the input cannot be read at all (400)
+  unauthorized,  ///< nobody showed who asks, or not rightly (401)
+  forbidden,     ///< who asks may not have it (403)
   not_found,     ///< nothing by that name (404)
   conflict,      ///< contradicts what is stored (409)
   too_large,     ///< beyond a documented limit (413)

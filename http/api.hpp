@@ -78,6 +78,11 @@ class Api {
     std::string model;
   };
   [[nodiscard]] fleet::Expected<ReleaseName> find_release(const Request& request) const;
+  /// Whether the request may load that image; `forbidden` or `unauthorized` with a sentence when not.
+  [[nodiscard]] fleet::Expected<void> judge_download(const Request& request, const std::string& version,
+                                                     const std::string& model) const;
+  [[nodiscard]] fleet::Expected<void> judge_ticket(const Request& request, const std::string& version,
+                                                   const std::string& model) const;
   [[nodiscard]] fleet::Expected<fleet::Manifest> read_manifest(const std::string& text) const;
   [[nodiscard]] fleet::Expected<void> adopt_manifest(const std::string& text,
                                                      fleet::NewRelease& release) const;

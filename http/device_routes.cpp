@@ -44,9 +44,15 @@ Expected<CheckRequest> read_check(const Params& params) {
   return request;
 }
 
-Response check_reply(const fleet::Answer& answer, bool with_attempt) {
+struct CheckForm {
+  const fleet::DownloadUrls* urls = nullptr;
+  std::string device_id;
+  bool with_attempt = false;
+};
+
+Response check_reply(const fleet::Answer& answer, const CheckForm& form) {
   if (const auto* offer = std::get_if<fleet::OfferAnswer>(&answer))
-    return ok_reply(check_json(*offer, with_attempt));
+    return ok_reply(check_json(*offer, form.urls->path(*offer, form.device_id), form.with_attempt));
   if (const auto* none = std::get_if<fleet::NoUpdateAnswer>(&answer)) return ok_reply(check_json(*none));
   return error_reply(fleet::Error{fleet::ErrorKind::internal, "a check was answered as a report"});
 }
@@ -83,10 +89,10 @@ Response Api::submit(Request& request, fleet::Message message, Encode encode) {
 Response Api::check(Request& request) {
   auto wanted = read_check(*request.params);
   if (!wanted) return refuse_message("check", wanted.error());
-  const bool with_attempt = wanted->with_attempt;
+  CheckForm form{&ports_.urls, wanted->device_id, wanted->with_attempt};
   return submit(request,
                 {std::move(wanted->device_id), fleet::Channel::rest, now(), std::move(wanted->check)},
-                [with_attempt](const fleet::Answer& answer) { return check_reply(answer, with_attempt); });
+                [form = std::move(form)](const fleet::Answer& answer) { return check_reply(answer, form); });
 }
 
 Response Api::report(Request& request) {

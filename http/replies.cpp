@@ -21,15 +21,6 @@ Json nullable(const std::string& text) {
   return text.empty() ? Json(nullptr) : Json(text);
 }
 
-std::string download_url(const fleet::OfferAnswer& offer) {
-  const auto& release = *offer.release;
-  std::string url = "/api/firmware/download/" + release.version;
-  if (offer.catalog->is_ambiguous(release.version)) url += "?device_model=" + release.model;
-  // '+' in a version is a space to servers that decode it as a form; as %2B it is neither.
-  for (auto at = url.find('+'); at != std::string::npos; at = url.find('+', at)) url.replace(at, 1, "%2B");
-  return url;
-}
-
 // A label's value in text exposition format 0.0.4.
 std::string label(const std::string& text) {
   std::string escaped;
@@ -53,6 +44,10 @@ int status_of(fleet::ErrorKind kind) {
       return 422;
     case fleet::ErrorKind::malformed:
       return 400;
+    case fleet::ErrorKind::unauthorized:
+      return 401;
+    case fleet::ErrorKind::forbidden:
+      return 403;
     case fleet::ErrorKind::not_found:
       return 404;
     case fleet::ErrorKind::conflict:
@@ -120,7 +115,7 @@ Response error_reply(const fleet::Error& error) {
   return error_reply(status, "internal error; the server's log says more");
 }
 
-std::string check_json(const fleet::OfferAnswer& offer, bool with_attempt) {
+std::string check_json(const fleet::OfferAnswer& offer, const std::string& download_path, bool with_attempt) {
   const auto& release = *offer.release;
   auto notes = fleet::cut_utf8(release.notes, fleet::kNotesBytesMax);
   while (true) {
@@ -128,7 +123,7 @@ std::string check_json(const fleet::OfferAnswer& offer, bool with_attempt) {
         {"update_available", true},
         {"current_version", offer.current_version},
         {"latest_version", release.version},
-        {"download_url", download_url(offer)},
+        {"download_url", download_path},
         {"file_size", release.size_bytes},
         {"checksum_sha256", release.sha256},
         {"release_notes", std::string(notes)},

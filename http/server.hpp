@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "fleet/download_url.hpp"
 #include "fleet/expected.hpp"
 #include "fleet/limits.hpp"
 #include "fleet/ports/admin_store.hpp"
@@ -61,6 +62,7 @@ struct Ports {
   fleet::DeviceStore& devices;
   fleet::EventStore& events;
   const fleet::ManifestVerifier& manifests;
+  const fleet::DownloadUrls& urls;
   fleet::Sha256 sha256 = nullptr;
   fleet::LocalClock local_clock = nullptr;
   std::function<fleet::Time()> now;

@@ -79,18 +79,14 @@ std::string manifest_url(const fleet::Release& release, std::string_view public_
   return std::string(public_url) + "/api/firmware/manifest/" + version + "?device_model=" + release.model;
 }
 
-std::string encode_offer(const fleet::OfferAnswer& offer, std::string_view public_url) {
+std::string encode_offer(const fleet::OfferAnswer& offer, const std::string& download_path,
+                         std::string_view public_url) {
   const auto& release = *offer.release;
-  std::string url = std::string(public_url) + "/api/firmware/download/" + release.version;
-  if (offer.catalog->is_ambiguous(release.version)) url += "?device_model=" + release.model;
-  // '+' in a version is a space to servers that decode it as a form; as %2B it is neither.
-  for (auto at = url.find('+'); at != std::string::npos; at = url.find('+', at)) url.replace(at, 1, "%2B");
-
   Json json = {
       {"update_available", true},
       {"current_version", offer.current_version},
       {"latest_version", release.version},
-      {"download_url", url},
+      {"download_url", std::string(public_url) + download_path},
       {"file_size", release.size_bytes},
       {"checksum_sha256", release.sha256},
       {"release_notes", std::string(fleet::cut_utf8(release.notes, fleet::kNotesBytesMax))},

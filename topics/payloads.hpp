@@ -25,8 +25,9 @@ namespace ota::topics {
 /// The attempt_id of an offer of ours as it stands on the broker; 0 for anything else.
 [[nodiscard]] std::int64_t decode_offer_attempt(std::string_view payload);
 
-/// Answers to a device. `public_url` goes before the download path (empty: a relative URL).
-[[nodiscard]] std::string encode_offer(const fleet::OfferAnswer& offer, std::string_view public_url);
+/// Answers to a device. `public_url` goes before `download_path` (empty: a relative URL).
+[[nodiscard]] std::string encode_offer(const fleet::OfferAnswer& offer, const std::string& download_path,
+                                       std::string_view public_url);
 [[nodiscard]] std::string encode_no_update(const fleet::NoUpdateAnswer& answer);
 [[nodiscard]] std::string encode_refusal(std::string_view reason);
 [[nodiscard]] std::string encode_withdrawn(std::int64_t attempt_id);
