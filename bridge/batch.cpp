@@ -111,6 +111,9 @@ Expected<fleet::ReportTarget> target_of(const fleet::DeviceWork& work, const fle
 // errors.
 Expected<fleet::Answer> apply(const fleet::Message& message, fleet::DeviceWork& work,
                               fleet::UpdateStore& store, const fleet::FlowContext& context) {
+  if (work.device.revoked && message.channel != fleet::Channel::internal) {
+    return fleet::Answer{fleet::RevokedAnswer{}};
+  }
   if (const auto* check = std::get_if<fleet::Check>(&message.body))
     return fleet::on_check(work, *check, context);
   if (const auto* report = std::get_if<fleet::Report>(&message.body)) {
@@ -133,7 +136,8 @@ Expected<fleet::Answer> apply(const fleet::Message& message, fleet::DeviceWork& 
 // A mac that another device holds stays with it. Each refusal is told by one event, not by one per check.
 void note_refused_mac(fleet::DeviceWork& work, const fleet::Contact& contact, std::set<std::string>& told) {
   constexpr std::size_t kToldMax = 10000;
-  if (contact.mac.empty() || contact.mac == work.device.mac || !contact.registers) return;
+  if (contact.mac.empty() || contact.mac == work.device.mac || !contact.registers || work.device.revoked)
+    return;
   if (told.size() >= kToldMax) told.clear();
   if (!told.insert(work.device.id + ' ' + contact.mac).second) return;
   fleet::JsonValue::Object data = {{"mac_address", {contact.mac}},

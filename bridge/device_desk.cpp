@@ -20,10 +20,6 @@ void DeviceDesk::take(const topics::ParsedTopic& topic, const Incoming& incoming
     return;
   }
   if (incoming.payload.empty()) return;  // the echo of a clearing
-  if (!ports_.rate->admit(topic.device_id, ports_.now())) {
-    // No word at all: an ack would be final, so a device that only was too fast says it again.
-    return ports_.refusals->count("rate", topic.device_id + " sends too many messages");
-  }
   switch (topic.kind) {
     case DeviceTopic::check:
       return take_check(topic.device_id, incoming.payload);
@@ -53,6 +49,10 @@ void DeviceDesk::take_check(const std::string& device_id, const std::string& pay
                          } else if (const auto* none = std::get_if<fleet::NoUpdateAnswer>(&*answer)) {
                            SPDLOG_DEBUG("{}: no update: {}", device_id, none->reason);
                            ports_.link->publish(offer_topic, topics::encode_no_update(*none), false);
+                         } else if (std::holds_alternative<fleet::RevokedAnswer>(*answer)) {
+                           refuse(device_id, "revoked", {fleet::ErrorKind::forbidden, "sends a check"});
+                           ports_.link->publish(offer_topic,
+                                                topics::encode_refusal(fleet::RevokedAnswer::kReason), false);
                          }
                        });
 }
@@ -76,6 +76,10 @@ void DeviceDesk::take_report(const std::string& device_id, const std::string& pa
                          }
                          if (!report_id) return;
                          if (!answer) return send_ack(device_id, *report_id, false, answer.error().message);
+                         if (std::holds_alternative<fleet::RevokedAnswer>(*answer)) {
+                           refuse(device_id, "revoked", {fleet::ErrorKind::forbidden, "sends a report"});
+                           return send_ack(device_id, *report_id, false, fleet::RevokedAnswer::kReason);
+                         }
                          const auto* told = std::get_if<fleet::ReportAnswer>(&*answer);
                          if (told != nullptr) send_ack(device_id, *report_id, told->recorded, told->reason);
                        });

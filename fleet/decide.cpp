@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "fleet/iso_time.hpp"
+#include "fleet/messages.hpp"
 #include "fleet/version.hpp"
 
 namespace ota::fleet {
@@ -61,6 +62,7 @@ NoUpdate no_update(Reason reason, const Rollout* rollout, std::string text) {
 std::optional<NoUpdate> find_block(const Rollout& rollout, const Device& device, const Catalog& catalog,
                                    const Circumstances& circumstances) {
   const std::string name = "rollout '" + rollout.name + "' ";
+  if (device.revoked) return no_update(Reason::revoked, &rollout, RevokedAnswer::kReason);
   if (catalog.is_frozen())
     return no_update(Reason::frozen, &rollout, "updates are frozen for the whole fleet");
   if (device.hold) return no_update(Reason::on_hold, &rollout, "this device is on hold");
@@ -119,19 +121,13 @@ Decision decide_in(const Catalog::Candidate& candidate, const Device& device, co
 }  // namespace
 
 std::string_view to_string(Reason reason) {
-  constexpr std::array<std::string_view, 14> kNames = {"no_rollout",
-                                                       "not_targeted",
-                                                       "already_current",
-                                                       "newer_than_rollout",
-                                                       "frozen",
-                                                       "on_hold",
-                                                       "paused",
-                                                       "retry_later",
-                                                       "held",
-                                                       "outside_window",
-                                                       "waits_its_turn",
-                                                       "no_way_to_version",
-                                                       "manifest_too_old",
+  constexpr std::array<std::string_view, 15> kNames = {"no_rollout",        "not_targeted",
+                                                       "already_current",   "newer_than_rollout",
+                                                       "revoked",           "frozen",
+                                                       "on_hold",           "paused",
+                                                       "retry_later",       "held",
+                                                       "outside_window",    "waits_its_turn",
+                                                       "no_way_to_version", "manifest_too_old",
                                                        "cannot_compare"};
   return kNames[static_cast<std::size_t>(reason)];
 }

@@ -23,6 +23,7 @@ enum class Reason {
   not_targeted,        ///< rollouts exist, none includes the device
   already_current,     ///< it runs the rollout's version
   newer_than_rollout,  ///< it runs a newer version and the rollout allows no downgrade
+  revoked,             ///< the device's identity was taken back
   frozen,              ///< an admin has stopped everything
   on_hold,             ///< an admin holds this device
   paused,              ///< the rollout that decides is paused

@@ -83,10 +83,15 @@ struct ReportAnswer {
   std::string reason;
 };
 
+/// The device's identity was revoked: its message moved nothing.
+struct RevokedAnswer {
+  static constexpr const char* kReason = "this device was revoked; an admin can reinstate or replace it";
+};
+
 /// What came of a message, told after its batch was committed. An Error means nothing was recorded:
 /// `unavailable` when the database is away or the inbox is full (the device tries again), `invalid` when the
 /// row itself was refused.
-using Answer = std::variant<OfferAnswer, NoUpdateAnswer, ReportAnswer>;
+using Answer = std::variant<OfferAnswer, NoUpdateAnswer, ReportAnswer, RevokedAnswer>;
 using Reply = std::function<void(const Expected<Answer>&)>;
 
 }  // namespace ota::fleet

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "fleet/messages.hpp"
+
 namespace ota::http {
 namespace {
 
@@ -14,6 +16,7 @@ bool is_standstill(Reason reason) {
 
 void add_standing_orders(const fleet::Device& device, const fleet::Catalog& catalog,
                          std::vector<Block>& blocks) {
+  if (device.revoked) blocks.push_back({to_string(Reason::revoked), fleet::RevokedAnswer::kReason});
   if (catalog.is_frozen())
     blocks.push_back({to_string(Reason::frozen), "updates are frozen for the whole fleet"});
   if (device.hold) blocks.push_back({to_string(Reason::on_hold), "this device is on hold"});

@@ -31,6 +31,8 @@ OfferOutcome outcome_of(std::int64_t rollout_id, const fleet::Answer& answer) {
                                          std::to_string(offer->rollout_id) + " is to end first";
   } else if (const auto* none = std::get_if<fleet::NoUpdateAnswer>(&answer)) {
     outcome.text = none->reason;
+  } else if (std::holds_alternative<fleet::RevokedAnswer>(answer)) {
+    outcome.text = fleet::RevokedAnswer::kReason;
   } else {
     outcome.text = std::get<fleet::ReportAnswer>(answer).reason;
   }
@@ -115,7 +117,7 @@ Response Api::offer_to_device(Request& request) {
 
 Response Api::change_group(Request& request) {
   auto change =
-      fleet::parse_json(request.body, fleet::kLongJsonBytesMax).and_then([&](const fleet::JsonValue& body) {
+      fleet::parse_json(request.body, kLongJsonBytesMax).and_then([&](const fleet::JsonValue& body) {
         return read_group_change(request.captured, body);
       });
   if (!change) return error_reply(change.error());

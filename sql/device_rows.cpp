@@ -20,7 +20,7 @@ constexpr Statement kCountSlots = {"count_slots", R"sql(
   FROM offers WHERE rollout_id = $1::bigint AND offered_at > now() - interval '1 minute')sql"};
 
 // The columns of a device before its offer's, and of an offer.
-constexpr int kDeviceColumns = 9;
+constexpr int kDeviceColumns = 10;
 constexpr int kOfferColumns = 14;
 
 }  // namespace
@@ -88,6 +88,7 @@ fleet::Device read_device(const pqxx::row& row) {
   if (!row[6].is_null()) device.metadata = parse_jsonb(row[6].c_str());
   device.pinned_version = text_of(row[7]);
   device.hold = flag_of(row[8]);
+  device.revoked = flag_of(row[9]);
   if (!row[kDeviceColumns].is_null()) device.offer = read_offer(row, kDeviceColumns);
   constexpr int kAttempt = kDeviceColumns + kOfferColumns;
   if (!row[kAttempt].is_null()) device.attempt = read_attempt(row, kAttempt);

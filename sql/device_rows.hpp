@@ -25,8 +25,8 @@ namespace ota::sql {
                                                                                             "a.failure_kind"
 #define OTA_SQL_DEVICE_COLUMNS                                                                          \
   "d.device_id, d.device_model, d.current_firmware_version, d.mac_address, d.boot_id, d.seen_on_mqtt, " \
-  "nullif(d.metadata, '{}'::jsonb), d.pinned_version, d.hold, " OTA_SQL_OFFER_COLUMNS                   \
-  ", " OTA_SQL_ATTEMPT_COLUMNS
+  "nullif(d.metadata, '{}'::jsonb), d.pinned_version, d.hold, d.revoked_at IS NOT "                     \
+  "NULL, " OTA_SQL_OFFER_COLUMNS ", " OTA_SQL_ATTEMPT_COLUMNS
 #define OTA_SQL_DEVICE_JOINS                         \
   "LEFT JOIN offers o ON o.device_id = d.device_id " \
   "LEFT JOIN device_update_status a ON a.attempt_id = o.attempt_id"

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "fleet/strict_json.hpp"
+#include "sql/certificate_rows.hpp"
 #include "sql/device_rows.hpp"
 #include "sql/json.hpp"
 #include "sql/parameters.hpp"
@@ -21,7 +22,7 @@ constexpr Statement kFind = {"find_device", "SELECT " OTA_SQL_DEVICE_COLUMNS
                                             ", d.online, " OTA_SQL_ISO("d.last_seen") ", " OTA_SQL_ISO(
                                                 "d.created_at") " FROM devices d " OTA_SQL_DEVICE_JOINS
                                                                 " WHERE d.device_id = $1"};
-constexpr int kOnline = 33;  // 9 of the device, 14 of the offer, 10 of the attempt
+constexpr int kOnline = 34;  // 10 of the device, 14 of the offer, 10 of the attempt
 
 constexpr Statement kAttempts = {
     "attempts_of_device", "SELECT attempt_id, rollout_id, firmware_version, status, failure_kind, error_message, "
@@ -183,6 +184,7 @@ Expected<void> PgDeviceStore::delete_device(const std::string& device_id, const 
   return in_transaction(pool_, [&](Session& session, pqxx::work& work) {
     if (session.execute(work, kLock, without_nul(device_id)).empty()) refuse_unknown(device_id);
     session.execute(work, kDeleteOffer, device_id);
+    revoke_certificates(session, work, device_id, by, "decommissioned");
     session.execute(work, kDelete, device_id);
     session.execute(work, kEvent, "device_deleted", device_id, "{}", text_or_null(by));
   });

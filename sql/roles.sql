@@ -8,10 +8,12 @@ GRANT USAGE ON SCHEMA public TO :"runtime_role";
 REVOKE CREATE ON SCHEMA public FROM PUBLIC, :"runtime_role";
 
 REVOKE ALL ON firmware_releases, devices, device_update_status, rollout_configurations, ota_events, offers,
-    push_requests, event_cursor, retained_offers_seen, service_settings, schema_migrations FROM :"runtime_role";
+    push_requests, event_cursor, retained_offers_seen, service_settings, device_certificates,
+    enrolment_tokens, schema_migrations FROM :"runtime_role";
 GRANT SELECT, INSERT, UPDATE ON firmware_releases, devices, device_update_status, rollout_configurations, offers
     TO :"runtime_role";
 GRANT DELETE ON firmware_releases, devices, offers TO :"runtime_role";
+GRANT SELECT, INSERT, UPDATE ON device_certificates, enrolment_tokens TO :"runtime_role"; -- a revocation cannot be deleted
 GRANT SELECT, INSERT ON ota_events TO :"runtime_role";
 GRANT EXECUTE ON FUNCTION prune_events(timestamptz, integer) TO :"runtime_role"; -- the only way out of the log
 GRANT SELECT, UPDATE ON service_settings TO :"runtime_role";
@@ -22,7 +24,8 @@ GRANT SELECT ON schema_migrations TO :"runtime_role";
 GRANT USAGE ON SEQUENCE attempt_ids TO :"runtime_role";
 -- The sequences behind the ids, whatever an adopted database calls them.
 SELECT format('GRANT USAGE ON SEQUENCE %s TO %I', pg_get_serial_sequence(t, 'id'), :'runtime_role')
-FROM unnest(ARRAY['firmware_releases', 'devices', 'device_update_status', 'rollout_configurations', 'ota_events']) AS t
+FROM unnest(ARRAY['firmware_releases', 'devices', 'device_update_status', 'rollout_configurations', 'ota_events',
+                  'device_certificates', 'enrolment_tokens']) AS t
 WHERE pg_get_serial_sequence(t, 'id') IS NOT NULL \gexec
 
 COMMIT;

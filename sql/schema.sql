@@ -88,7 +88,8 @@ CREATE TABLE devices (
     last_seen_cut            timestamptz GENERATED ALWAYS AS (
         coalesce(date_bin('10 seconds', last_seen, '2000-01-01 00:00:00+00'), '-infinity')) STORED,
     pinned_version           text,                            -- only rollouts of that version reach it
-    hold                     boolean NOT NULL DEFAULT false   -- nothing is offered to it
+    hold                     boolean NOT NULL DEFAULT false,  -- nothing is offered to it
+    revoked_at               timestamptz                      -- set: nothing is heard from it, nothing offered to it
 ) WITH (fillfactor = 70);
 -- Lists are by last_seen, which changes with every message. An index on it would make each change write to every
 -- index of the table (no heap-only update); cut to ten seconds it seldom changes. No cut is null: NULLS LAST only
@@ -165,6 +166,47 @@ CREATE UNLOGGED TABLE retained_offers_seen (
     device_id  text COLLATE "C" PRIMARY KEY,
     attempt_id bigint NOT NULL
 );
+
+-- ---- devices' identity ------------------------------------------------------------------------------------------
+
+-- Every certificate the service has issued, and those from elsewhere that were revoked. Never deleted by the service:
+-- a row of a revoked certificate keeps it on the revocation list until it has expired.
+CREATE TABLE device_certificates (
+    id             bigserial PRIMARY KEY,
+    serial         text NOT NULL UNIQUE,                      -- lower-case hex (fleet/certificates.hpp)
+    device_id      text,                                      -- its CN; null: only its serial is known
+    fingerprint    text,                                      -- SHA-256 of the DER form; null: issued elsewhere
+    not_before     timestamptz,
+    not_after      timestamptz,                               -- null: not known
+    certificate    text,                                      -- PEM
+    issued_at      timestamptz,                               -- null: issued elsewhere
+    issued_by      text,
+    revoked_at     timestamptz,
+    revoked_by     text,
+    revoked_reason text,
+    cut_at         timestamptz                                -- when the list was in force and its connection was ended
+);
+CREATE INDEX device_certificates_device_idx ON device_certificates (device_id, id DESC);
+CREATE INDEX device_certificates_revoked_idx ON device_certificates (serial) WHERE revoked_at IS NOT NULL;
+CREATE INDEX device_certificates_uncut_idx ON device_certificates (id) WHERE revoked_at IS NOT NULL AND cut_at IS NULL;
+
+-- One-time tokens for a device's first certificate. The token itself is nowhere.
+CREATE TABLE enrolment_tokens (
+    id           bigserial PRIMARY KEY,
+    token_sha256 text NOT NULL UNIQUE,
+    device_id    text,                                        -- null: for any new device
+    device_model text,                                        -- null: for any model
+    expires_at   timestamptz NOT NULL,
+    created_at   timestamptz NOT NULL DEFAULT now(),
+    created_by   text,
+    revoked_at   timestamptz,
+    used_at      timestamptz,
+    used_by      text,                                        -- device id
+    csr_sha256   text,                                        -- of the request it was used for
+    serial       text,                                        -- of the certificate it was used for
+    refused_at   timestamptz                                  -- the last refusal that was written to the log
+);
+CREATE INDEX enrolment_tokens_device_idx ON enrolment_tokens (device_id) WHERE device_id IS NOT NULL;
 
 -- ---- the audit log ----------------------------------------------------------------------------------------------
 

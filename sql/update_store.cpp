@@ -24,7 +24,7 @@ constexpr auto kWriterSettings =
 // Both kinds of contact go through one pass in the order of the ids, and a row is locked even where nothing
 // of it changes, so batches of different writers never deadlock. In the proposed row "unknown" stands for a
 // model that was not said, a null last_seen for a presence (which makes no device and is no sign of life: a
-// last will comes from the broker), and online_changed_at tells whether `online` was said at all.
+// last will comes from the broker), and online_changed_at tells whether `online` was said at all. Of a revoked device nothing is noted.
 constexpr Statement kRegister = {"register_devices", R"sql(
   INSERT INTO devices AS d (device_id, device_model, current_firmware_version, mac_address, last_seen, created_at,
                             seen_on_mqtt, online, online_changed_at, boot_id, metadata)
@@ -54,7 +54,8 @@ constexpr Statement kRegister = {"register_devices", R"sql(
     metadata = CASE WHEN NOT excluded.metadata ? 'reported' THEN d.metadata
                     WHEN jsonb_typeof(d.metadata) = 'object' THEN d.metadata || excluded.metadata
                     ELSE coalesce(nullif(d.metadata, 'null'::jsonb), excluded.metadata) END
-  WHERE excluded.last_seen IS NOT NULL OR d.online <> excluded.online OR d.seen_on_mqtt < excluded.seen_on_mqtt
+  WHERE d.revoked_at IS NULL
+    AND (excluded.last_seen IS NOT NULL OR d.online <> excluded.online OR d.seen_on_mqtt < excluded.seen_on_mqtt)
   )sql"};
 
 // A statement of its own, after the locks are held: it sees what the previous holder of each lock committed.

@@ -28,14 +28,14 @@ TEST(Roles, TheServiceCannotEditTheAuditLog) {
 
 TEST(Roles, TheServiceCannotChangeTheSchema) {
   const TestDatabase database;
-  for (const auto* sql :
-       {"CREATE TABLE public.x (a integer)", "DROP TABLE devices",
-        "DROP TRIGGER rollout_updated ON "
-        "rollout_configurations",
-        "ALTER TABLE devices ADD COLUMN x integer",
-        "CREATE FUNCTION public.f() RETURNS integer LANGUAGE sql AS 'SELECT 1'",
-        "CREATE INDEX ON devices (metadata)", "TRUNCATE devices", "DELETE FROM device_update_status",
-        "DELETE FROM rollout_configurations", "UPDATE schema_migrations SET sha256 = ''"}) {
+  for (const auto* sql : {"CREATE TABLE public.x (a integer)", "DROP TABLE devices",
+                          "DROP TRIGGER rollout_updated ON "
+                          "rollout_configurations",
+                          "ALTER TABLE devices ADD COLUMN x integer",
+                          "CREATE FUNCTION public.f() RETURNS integer LANGUAGE sql AS 'SELECT 1'",
+                          "CREATE INDEX ON devices (metadata)", "TRUNCATE devices",
+                          "DELETE FROM device_update_status", "DELETE FROM rollout_configurations",
+                          "DELETE FROM device_certificates", "UPDATE schema_migrations SET sha256 = ''"}) {
     EXPECT_TRUE(is_forbidden(database, sql)) << sql;
   }
 }

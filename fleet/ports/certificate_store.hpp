@@ -1,0 +1,70 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "fleet/certificates.hpp"
+
+namespace ota::fleet {
+
+/// Most certificates of one device that are valid at a time: enough for a device that lost an answer now and
+/// then, too few to fill the database.
+inline constexpr int kLiveCertificatesMax = 20;
+
+/// What else recording a certificate does.
+enum class Issuance {
+  add,     ///< one more for the device. `forbidden` while the device is revoked
+  renew,   ///< the same, asked for by the device with the certificate `presented`, which must not be revoked
+  replace  ///< for other hardware under the same id: revokes all earlier ones, forgets its MAC and boot id,
+           ///< and ends a revocation of the device
+};
+
+struct NewCertificate {
+  std::string device_id;
+  IssuedCertificate certificate;
+  Issuance issuance = Issuance::add;
+  std::string presented;  ///< with renew: the serial of the certificate it came with
+  std::string by;
+  std::string why;  ///< empty: no reason given
+};
+
+/// A certificate as admins see it. Times are ISO 8601 with offset; empty: not known, or not so.
+struct CertificateRow {
+  std::string serial;
+  std::string fingerprint;
+  std::string not_before;
+  std::string not_after;
+  std::string issued_at;
+  std::string issued_by;
+  std::string revoked_at;
+  std::string revoked_reason;
+};
+
+struct Revocation {
+  std::string device_id;
+  std::vector<std::string> serials;  ///< of certificates the service may not know; as parse_serial answers
+  std::string by;
+  std::string why;
+};
+
+/// Devices' certificates, for admins and for devices that renew. Thread safe; `unavailable` when the database
+/// is away or no connection came free in time.
+class CertificateStore {
+ public:
+  virtual ~CertificateStore() = default;
+  /// With its certificate_issued (or _renewed, device_replaced) event. `conflict` beyond
+  /// kLiveCertificatesMax.
+  [[nodiscard]] virtual Expected<void> record(const NewCertificate& issued) = 0;
+  /// Newest first, at most 100.
+  [[nodiscard]] virtual Expected<std::vector<CertificateRow>> list(const std::string& device_id) = 0;
+  /// Revokes all certificates of the device and the serials given, withdraws the enrolment tokens for it and
+  /// blocks it, with a device_revoked event; a device nobody knows becomes known that way. Answers how many
+  /// certificates that revoked; repeating it changes nothing. `conflict` when a serial is another device's.
+  [[nodiscard]] virtual Expected<int> revoke(const Revocation& revocation) = 0;
+  /// Lets the device be heard again, with a device_reinstated event; its old certificates stay revoked.
+  /// `not_found`.
+  [[nodiscard]] virtual Expected<void> reinstate(const std::string& device_id, const std::string& by,
+                                                 const std::string& why) = 0;
+};
+
+}  // namespace ota::fleet
