@@ -3,9 +3,8 @@
 #include <charconv>
 #include <limits>
 
-#include "bridge/download_key.hpp"
+#include "bridge/issuing_authority.hpp"
 #include "bridge/manifest_keys.hpp"
-#include "bridge/secret_file.hpp"
 #include "fleet/ids.hpp"
 #include "topics/names.hpp"
 
@@ -14,9 +13,6 @@ namespace {
 
 using fleet::ErrorKind;
 using fleet::Expected;
-// Of PUBLIC_URL, where the rest of a download URL carries a ticket.
-constexpr std::size_t kSignedUrlBytesMax = 200;
-
 using Set = Expected<void> (*)(Config&, const std::string&);
 
 Expected<std::int64_t> whole_number(const std::string& text, std::int64_t least, std::int64_t most) {
@@ -33,13 +29,6 @@ template <std::string Config::*Field>
 Expected<void> text(Config& config, const std::string& value) {
   config.*Field = value;
   return {};
-}
-
-// A file's text in place of another variable's value, which is seen by whoever sees the environment.
-template <std::string Config::*Field>
-Expected<void> secret(Config& config, const std::string& path) {
-  if (path.empty()) return {};
-  return read_secret_file(path).map([&](const std::string& secret) { config.*Field = secret; });
 }
 
 template <int Config::*Field, int Least, int Most>
@@ -94,6 +83,13 @@ Expected<void> log_level(Config& config, const std::string& value) {
   return fleet::fail(ErrorKind::invalid, fleet::quoted(value) + " must be trace, debug, info, warn or error");
 }
 
+Expected<void> broker_probe_url(Config& config, const std::string& value) {
+  if (!value.empty() && value.rfind("mqtts://", 0) != 0)
+    return fleet::fail(ErrorKind::invalid, fleet::quoted(value) + " must be mqtts://host:port");
+  config.broker_probe_url = value;
+  return {};
+}
+
 template <bool Config::*Member>
 Expected<void> flag(Config& config, const std::string& value) {
   if (value != "0" && value != "1")
@@ -121,21 +117,15 @@ constexpr Row kRows[] = {
     {"PORT", "8080", number<&Config::port, 0, 65535>, "port of the HTTP server; 0 takes a free one"},
     {"API_KEY", "", text<&Config::api_key>,
      "key of the admin routes (X-API-Key); without it they answer 503"},
-    {"API_KEY_FILE", "", secret<&Config::api_key>, "file that holds API_KEY instead"},
     {"FIRMWARE_STORAGE_PATH", "/firmware", text<&Config::storage_path>, "folder of the firmware images"},
     {"PUBLIC_URL", "", public_url,
      "what devices reach the HTTP server by; makes download_url in MQTT offers absolute"},
-    {"DOWNLOAD_KEY_FILE", "", text<&Config::download_key_file>,
-     "file of one or two keys that sign download URLs, which then expire and are for one device"},
-    {"DOWNLOAD_URL_MINUTES", "1440", number<&Config::download_url_minutes, 1, 43200>,
-     "how long a signed download URL may be begun with"},
     {"UPLOAD_BYTES_MAX", "67108864", upload_limit, "largest firmware image in bytes"},
     {"HTTP_THREADS", "512", number<&Config::http_threads, 8, 4096>, "most connections served at once"},
     {"MQTT_URL", "mqtt://127.0.0.1:1883", mqtt_url,
      "the broker: mqtt://host:port, mqtts://host:port, or off"},
     {"MQTT_USERNAME", "", text<&Config::mqtt_username>, "user on the broker's internal listener"},
     {"MQTT_PASSWORD", "", text<&Config::mqtt_password>, "its password"},
-    {"MQTT_PASSWORD_FILE", "", secret<&Config::mqtt_password>, "file that holds MQTT_PASSWORD instead"},
     {"MQTT_CA", "", text<&Config::mqtt_ca>, "certificate file the broker is verified against (mqtts)"},
     {"MQTT_CERT", "", text<&Config::mqtt_cert>, "client certificate file (mqtts)"},
     {"MQTT_KEY", "", text<&Config::mqtt_key>, "its key file"},
@@ -146,8 +136,6 @@ constexpr Row kRows[] = {
      "name of this bridge on its service topic and to the broker"},
     {"DB_WRITERS", "1", number<&Config::db_writers, 1, 16>,
      "connections that write device messages; more only where a commit takes long"},
-    {"DEVICE_MESSAGES_PER_SECOND", "5", number<&Config::device_messages_per_second, 0, 1000000>,
-     "steady rate of one device's messages, after a burst of 20 or four seconds' worth; 0: no limit"},
     {"PUSH_PER_SECOND", "0", number<&Config::push_per_second, 0, 1000000>,
      "most offers pushed per second; 0: as fast as the broker acknowledges"},
     {"MANIFEST_KEYS", "", text<&Config::manifest_keys>,
@@ -155,6 +143,20 @@ constexpr Row kRows[] = {
      "retired"},
     {"REQUIRE_SIGNED", "0", flag<&Config::require_signed>,
      "1 refuses uploads without a manifest that verifies"},
+    {"DEVICE_CA_CERT", "", text<&Config::device_ca_cert>,
+     "file of the issuing certificate and those above it (chain.crt); the bridge then issues certificates"},
+    {"DEVICE_CA_KEY", "", text<&Config::device_ca_key>, "file of its private key"},
+    {"DEVICE_CERT_DAYS", "825", number<&Config::device_cert_days, 1, 7300>,
+     "days a device's certificate is valid"},
+    {"CRL_FILE", "", text<&Config::crl_file>,
+     "the broker's revocation list, which the bridge then keeps (crlfile of mosquitto.conf)"},
+    {"CRL_DAYS", "90", number<&Config::crl_days, 60, 3650>,
+     "days a revocation list is valid; it is renewed when half of them have passed"},
+    {"BROKER_PID_FILE", "", text<&Config::broker_pid_file>,
+     "process id file of the Mosquitto to signal when the list has changed"},
+    {"BROKER_PROBE_URL", "", broker_probe_url,
+     "the broker's devices' listener, mqtts://host:port; tried to prove that revoked certificates are "
+     "refused"},
     {"EVENTS_KEEP_DAYS", "400", events_keep_days,
      "age in days at which rows of the audit log are removed, from 30; 0: never"},
     {"LOG_LEVEL", "info", log_level, "trace, debug, info, warn or error"},
@@ -180,15 +182,6 @@ Expected<Config> read_config(const std::function<std::string(const std::string&)
     const auto done = row.set(config, value.empty() ? row.fallback : value);
     if (!done) add_problem(row.name, done.error().message);
   }
-  for (const auto* name : {"API_KEY", "MQTT_PASSWORD"}) {
-    const auto file = std::string(name) + "_FILE";
-    if (!get(name).empty() && !get(file).empty()) add_problem(name, "is set and so is " + file + "; set one");
-  }
-  if (const auto key = DownloadKey::load(config.download_key_file); !key) {
-    add_problem("DOWNLOAD_KEY_FILE", key.error().message);
-  } else if (*key && config.public_url.size() > kSignedUrlBytesMax) {
-    add_problem("PUBLIC_URL", "may have 200 characters with DOWNLOAD_KEY_FILE: devices take URLs of 512");
-  }
   if (config.mqtt_cert.empty() != config.mqtt_key.empty()) {
     add_problem("MQTT_CERT", "goes together with MQTT_KEY; one of them is missing");
   }
@@ -199,6 +192,21 @@ Expected<Config> read_config(const std::function<std::string(const std::string&)
     add_problem("MANIFEST_KEYS", keys.error().message);
   } else if (config.require_signed && (*keys)->empty()) {
     add_problem("REQUIRE_SIGNED", "needs MANIFEST_KEYS with at least one key");
+  }
+  if (config.device_ca_cert.empty() != config.device_ca_key.empty()) {
+    add_problem("DEVICE_CA_CERT", "goes together with DEVICE_CA_KEY; one of them is missing");
+  } else if (const auto authority =
+                 IssuingAuthority::load(config.device_ca_cert, config.device_ca_key, config.device_cert_days);
+             !authority) {
+    add_problem("DEVICE_CA_CERT", authority.error().message);
+  }
+  if (!config.crl_file.empty() && config.device_ca_cert.empty()) {
+    add_problem("CRL_FILE", "needs DEVICE_CA_CERT and DEVICE_CA_KEY, which sign it");
+  }
+  for (const auto& [name, value] : {std::pair{"BROKER_PID_FILE", &config.broker_pid_file},
+                                    std::pair{"BROKER_PROBE_URL", &config.broker_probe_url}}) {
+    if (!value->empty() && config.crl_file.empty())
+      add_problem(name, "is only of use with CRL_FILE, which is missing");
   }
   if (!problems.empty()) return fleet::fail(ErrorKind::invalid, problems);
   return config;

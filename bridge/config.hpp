@@ -16,9 +16,7 @@ struct Config {
   int port = 0;
   std::string api_key;  ///< empty: admin routes answer 503
   std::string storage_path;
-  std::string public_url;         ///< no trailing slash; empty: relative download URLs
-  std::string download_key_file;  ///< signs download URLs; empty: they are plain
-  int download_url_minutes = 0;
+  std::string public_url;  ///< no trailing slash; empty: relative download URLs
   std::int64_t upload_bytes_max = 0;
   int http_threads = 0;
 
@@ -33,10 +31,18 @@ struct Config {
   std::string replica;
 
   int db_writers = 0;
-  int device_messages_per_second = 0;  ///< 0: no limit
-  int push_per_second = 0;             ///< 0: as fast as the broker acknowledges
-  std::string manifest_keys;           ///< folder of public keys; empty: none
+  int push_per_second = 0;    ///< 0: as fast as the broker acknowledges
+  std::string manifest_keys;  ///< folder of public keys; empty: none
   bool require_signed = false;
+
+  std::string device_ca_cert;  ///< the issuing certificate with its chain; empty: no certificates are issued
+  std::string device_ca_key;
+  int device_cert_days = 0;
+  std::string crl_file;  ///< the revocation list to keep; empty: none
+  int crl_days = 0;
+  std::string broker_pid_file;   ///< of the Mosquitto to signal when the list has changed; empty: none
+  std::string broker_probe_url;  ///< its devices' listener; empty: not tried
+
   int events_keep_days = 400;  ///< older rows of ota_events are removed; 0: never
   std::string log_level;
 };

@@ -48,7 +48,8 @@ void OfferPublisher::publish(const fleet::Device& device) {
   const auto offer = fleet::offer_answer(device, ports_.catalogs->catalog(), ports_.now());
   const bool stands = device.offer->is_standing();
   if (stands && !offer) return;  // its release is newer than our catalog or just withdrawn: due again shortly
-  send(device.id, stands ? encode(device.id, *offer) : std::string{}, true, device.offer->wanted_revision);
+  send(device.id, stands ? topics::encode_offer(*offer, ports_.public_url) : std::string{}, true,
+       device.offer->wanted_revision);
   // A device that has, or is about to begin with, what was just withdrawn is told to stop (contract section
   // 4).
   const bool stopped = device.attempt && device.attempt->failure == fleet::FailureKind::withdrawn;
@@ -57,11 +58,8 @@ void OfferPublisher::publish(const fleet::Device& device) {
 }
 
 void OfferPublisher::answer(const std::string& device_id, const fleet::OfferAnswer& offer) {
-  send(device_id, encode(device_id, offer), offer.retain, offer.retain ? offer.revision : 0);
-}
-
-std::string OfferPublisher::encode(const std::string& device_id, const fleet::OfferAnswer& offer) const {
-  return topics::encode_offer(offer, ports_.urls->path(offer, device_id), ports_.public_url);
+  send(device_id, topics::encode_offer(offer, ports_.public_url), offer.retain,
+       offer.retain ? offer.revision : 0);
 }
 
 void OfferPublisher::clear(const std::string& device_id) {

@@ -4,20 +4,25 @@
 
 #include <chrono>
 
+#include "bridge/broker_reload.hpp"
 #include "bridge/broker_side.hpp"
-#include "bridge/download_key.hpp"
+#include "bridge/broker_visit.hpp"
 #include "bridge/file_blobs.hpp"
 #include "bridge/fresh_stores.hpp"
 #include "bridge/inbox.hpp"
+#include "bridge/issuing_authority.hpp"
 #include "bridge/leadership.hpp"
 #include "bridge/manifest_keys.hpp"
+#include "bridge/random_bytes.hpp"
+#include "bridge/revocation_keeper.hpp"
 #include "bridge/rollout_loop.hpp"
 #include "bridge/sha256.hpp"
+#include "bridge/x509.hpp"
 #include "bridge/zone_clock.hpp"
-#include "fleet/device_rate.hpp"
 #include "http/server.hpp"
 #include "sql/admin_store.hpp"
 #include "sql/catalog_store.hpp"
+#include "sql/certificate_store.hpp"
 #include "sql/connection_pool.hpp"
 #include "sql/device_store.hpp"
 #include "sql/event_store.hpp"
@@ -32,9 +37,15 @@ namespace {
 
 // Connections for admin and monitoring requests; device messages have writers of their own.
 constexpr std::size_t kPoolConnections = 4;
+constexpr std::chrono::seconds kVisitWithin{3};
 
 fleet::Time now() {
   return std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now());
+}
+
+std::string make_token() {
+  const auto bytes = random_bytes();
+  return x509::hex_of(bytes.data(), bytes.size());
 }
 
 }  // namespace
@@ -63,11 +74,12 @@ class Service::Impl {
         blobs_(config.storage_path, config.upload_bytes_max,
                [this](const std::string& file_path) { return releases_.is_file_used(file_path); }),
         manifests_(ManifestKeys::load(config.manifest_keys).value()),
-        download_key_(DownloadKey::load(config.download_key_file).value()),
-        urls_(download_key_.get(), std::chrono::minutes(config.download_url_minutes)),
+        authority_(
+            IssuingAuthority::load(config.device_ca_cert, config.device_ca_key, config.device_cert_days)
+                .value()),
+        certificates_(pool_),
+        enrolments_(pool_),
         inbox_(inbox_ports(config)),
-        mqtt_rate_(config.device_messages_per_second, burst(config)),
-        rest_rate_(config.device_messages_per_second, burst(config)),
         leadership_(std::make_unique<sql::PgLeaderLock>(),
                     [this](bool leads) {
                       if (broker_) broker_->leadership_changed(leads);
@@ -75,6 +87,7 @@ class Service::Impl {
                     }),
         broker_(make_broker(config)),
         rollout_loop_(loop_ports(config)),
+        revocations_(make_keeper(config)),
         server_(server_options(config), server_ports()) {}
 
   fleet::Expected<int> open() { return server_.start(); }
@@ -84,12 +97,14 @@ class Service::Impl {
     inbox_.start();
     if (broker_) broker_->start();
     rollout_loop_.start();
+    if (revocations_) revocations_->start();
     leadership_.start();
   }
 
   void stop() {
     server_.stop();
     rollout_loop_.stop();
+    if (revocations_) revocations_->stop();
     if (broker_) broker_->stop_leading();
     leadership_.stop();
     inbox_.stop();
@@ -98,10 +113,6 @@ class Service::Impl {
   }
 
  private:
-  static int burst(const Config& config) {
-    return std::max(fleet::kDeviceBurstMessages, 4 * config.device_messages_per_second);
-  }
-
   Inbox::Ports inbox_ports(const Config& config) {
     Inbox::Ports ports;
     for (int i = 0; i < config.db_writers; ++i)
@@ -129,14 +140,12 @@ class Service::Impl {
     ports.catalogs = &catalogs_;
     ports.reader = &reader_;
     ports.refusals = &refusals_;
-    ports.urls = &urls_;
     ports.marks = std::make_unique<sql::PgPushStore>();
     ports.push = std::make_unique<sql::PgPushStore>();
     ports.reconcile = std::make_unique<sql::PgReconcileStore>();
     ports.monitor = std::make_unique<sql::PgMonitorStore>();
     ports.leads = [this] { return leadership_.leads(); };
     ports.now = &now;
-    ports.rate = &mqtt_rate_;
     ports.sha256 = &sha256;
     ports.local_clock = &local_clock;
     return std::make_unique<BrokerSide>(config, *topics::Names::make(config.mqtt_root), std::move(ports));
@@ -158,6 +167,71 @@ class Service::Impl {
         spdlog::warn("storage: {}", swept.error().message);
     };
     ports.events_keep_days = config.events_keep_days;
+    return ports;
+  }
+
+  std::unique_ptr<RevocationKeeper> make_keeper(const Config& config) {
+    if (config.crl_file.empty()) return nullptr;
+    RevocationKeeper::Ports ports;
+    ports.store = std::make_unique<sql::PgRevocationStore>();
+    ports.authority = authority_.get();
+    ports.now = &now;
+    ports.crl_file = config.crl_file;
+    ports.crl_days = config.crl_days;
+    if (!config.broker_pid_file.empty()) {
+      ports.reload = [file = config.broker_pid_file] { return reload_broker(file); };
+    }
+    if (!config.broker_probe_url.empty()) {
+      ports.probe = [options = probe_options(config)](const Canary& canary) mutable {
+        options.cert_pem = canary.certificate;
+        options.key_pem = canary.key;
+        return visit_broker(options, kVisitWithin);
+      };
+    }
+    if (config.mqtt_url != "off") {
+      ports.cut = [options = cut_options(config)](const std::string& device_id) mutable {
+        options.client_id = device_id;
+        return visit_broker(options, kVisitWithin);
+      };
+    }
+    return std::make_unique<RevocationKeeper>(std::move(ports));
+  }
+
+  VisitOptions probe_options(const Config& config) const {
+    VisitOptions options;
+    options.url = config.broker_probe_url;
+    options.client_id = "ota-bridge-" + config.replica + "@canary";
+    options.ca_pem = authority_->trust_anchor();
+    return options;
+  }
+
+  // On the internal listener, where a client may choose its name.
+  static VisitOptions cut_options(const Config& config) {
+    VisitOptions options;
+    options.url = config.mqtt_url;
+    options.username = config.mqtt_username;
+    options.password = config.mqtt_password;
+    options.ca_pem = read_pem(config.mqtt_ca);
+    options.cert_pem = read_pem(config.mqtt_cert);
+    options.key_pem = read_pem(config.mqtt_key);
+    return options;
+  }
+
+  http::IdentityPorts identity_ports() {
+    http::IdentityPorts ports;
+    ports.authority = authority_.get();
+    ports.certificates = &certificates_;
+    ports.enrolments = &enrolments_;
+    ports.make_token = &make_token;
+    ports.revoked = [this] {
+      if (revocations_) revocations_->wake();
+    };
+    ports.revocation = [this]() -> std::optional<http::RevocationHealth> {
+      if (!revocations_) return std::nullopt;
+      const auto state = revocations_->state();
+      const auto left = std::chrono::duration_cast<std::chrono::seconds>(state.ends_at - now()).count();
+      return http::RevocationHealth{std::max<std::int64_t>(left, 0), state.problem};
+    };
     return ports;
   }
 
@@ -186,21 +260,13 @@ class Service::Impl {
             devices_,
             fresh_events_,
             *manifests_,
-            urls_,
             &sha256,
             &local_clock,
             &now,
             [this](const std::string& device_id) {
               if (broker_) broker_->forget_device(device_id);
             },
-            [this](const std::string& device_id) { return may_speak(device_id); },
-            [this](const char* kind, const std::string& example) { refusals_.count(kind, example); }};
-  }
-
-  bool may_speak(const std::string& device_id) {
-    if (rest_rate_.admit(device_id, now())) return true;
-    refusals_.count("rate", device_id + " sends too many requests");
-    return false;
+            identity_ports()};
   }
 
   std::string refusal_lines() const {
@@ -224,15 +290,14 @@ class Service::Impl {
   FreshEvents fresh_events_;
   FileBlobs blobs_;
   std::unique_ptr<ManifestKeys> manifests_;
-  std::unique_ptr<DownloadKey> download_key_;
-  const fleet::DownloadUrls urls_;
+  std::unique_ptr<IssuingAuthority> authority_;  // null: no certificates are issued here
+  sql::PgCertificateStore certificates_;
+  sql::PgEnrolmentStore enrolments_;
   Inbox inbox_;
-  // One for each world: over REST anybody may use a device's name, and must not silence it over MQTT.
-  fleet::DeviceRate mqtt_rate_;
-  fleet::DeviceRate rest_rate_;
   Leadership leadership_;
   std::unique_ptr<BrokerSide> broker_;
   RolloutLoop rollout_loop_;
+  std::unique_ptr<RevocationKeeper> revocations_;  // null: no list is kept here
   http::Server server_;
 };
 

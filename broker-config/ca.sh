@@ -14,6 +14,8 @@ usage: ca.sh CA_DIR COMMAND
   device DEVICES_DIR ID…      a key and a certificate with CN = ID for each device: DEVICES_DIR/ID.key, ID.crt
   revoke CERTIFICATE…         put certificates on the revocation list
   crl                         write the revocation list anew
+  holds DEVICES_DIR ID        whether there is a valid certificate that is not revoked (exit status 0), or not (1)
+  lists SERIAL                whether the revocation list has that serial number
   renew-issuing               a longer life for the issuing authority, same key: nothing else changes. Needs the root
   replace-issuing             a new issuing key, for when the old one was stolen: every certificate of the old one is
                               refused from then on, the broker's is made anew. Needs the root
@@ -250,6 +252,16 @@ make_device_certificates() {
   done
 }
 
+# holds DEVICES_DIR ID
+holds() {
+  local serial
+  require_device_id "$2"
+  is_good "$1/$2.crt" "$1/$2.key" 0 && serial=$(openssl x509 -in "$1/$2.crt" -noout -serial) &&
+    ! is_on_list "${serial#serial=}"
+}
+
+is_on_list() { openssl crl -in "$OTA_CA_DIR/crl.pem" -noout -text | grep -qix " *serial number: $1"; }
+
 revoke() {
   local certificate serial
   (($#)) || die "revoke needs at least one certificate" 2
@@ -285,6 +297,8 @@ main() {
       rm -f "$OTA_CA_DIR/server.names"
       make_server_certificate "$@"
       ;;
+    holds) (($# == 2)) || die "holds needs a folder and an id" 2 && holds "$@" ;;
+    lists) (($# == 1)) || die "lists needs a serial number" 2 && is_on_list "$1" ;;
     renew-issuing) renew_issuing ;;
     replace-issuing) replace_issuing ;;
     *) die "unknown command '$command'; ca.sh --help lists them" 2 ;;

@@ -7,6 +7,7 @@ find_package(nlohmann_json REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(CURL REQUIRED)
+find_package(OpenSSL 3.0 REQUIRED)
 find_package(GTest REQUIRED)
 find_package(date REQUIRED)  # time zones; GCC 12 and clang 14 have no std::chrono::tzdb
 find_package(PahoMqttCpp REQUIRED)

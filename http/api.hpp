@@ -1,7 +1,7 @@
 #pragma once
 
-#include <atomic>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -60,6 +60,20 @@ class Api {
   Response offer_to_device(Request& request);
   Response change_group(Request& request);
 
+  // Admins: devices' identities (certificate_routes.cpp, enrolment_routes.cpp).
+  Response issue_certificate(Request& request);
+  Response replace_device(Request& request);
+  Response list_certificates(Request& request);
+  Response revoke_device(Request& request);
+  Response reinstate_device(Request& request);
+  Response create_enrolment_token(Request& request);
+  Response list_enrolment_tokens(Request& request);
+  Response revoke_enrolment_token(Request& request);
+
+  // Devices: their own (enrolment_routes.cpp).
+  Response enrol(Request& request);
+  Response renew(Request& request);
+
   // Monitors (monitor_routes.cpp).
   Response health(Request& request);
   Response metrics(Request& request);
@@ -69,8 +83,6 @@ class Api {
 
  private:
   using Encode = std::function<Response(const fleet::Answer& answer)>;
-  /// The answer to a device's message that cannot be taken; it is counted.
-  [[nodiscard]] Response refuse_message(const char* kind, const fleet::Error& error) const;
   /// Hands a device's message in; it is answered after its commit.
   Response submit(Request& request, fleet::Message message, Encode encode);
   struct ReleaseName {
@@ -78,17 +90,16 @@ class Api {
     std::string model;
   };
   [[nodiscard]] fleet::Expected<ReleaseName> find_release(const Request& request) const;
-  /// Whether the request may load that image; `forbidden` or `unauthorized` with a sentence when not.
-  [[nodiscard]] fleet::Expected<void> judge_download(const Request& request, const std::string& version,
-                                                     const std::string& model) const;
-  [[nodiscard]] fleet::Expected<void> judge_ticket(const Request& request, const std::string& version,
-                                                   const std::string& model) const;
   [[nodiscard]] fleet::Expected<fleet::Manifest> read_manifest(const std::string& text) const;
   [[nodiscard]] fleet::Expected<void> adopt_manifest(const std::string& text,
                                                      fleet::NewRelease& release) const;
   /// Has the devices decided anew, at most ten thousand of them; nobody waits for it.
   void settle(const std::vector<std::string>& device_ids);
   Response order(Request& request, fleet::RolloutCommand command, std::string_view message);
+  /// `unavailable` where this bridge has no issuing key.
+  [[nodiscard]] fleet::Expected<const fleet::DeviceAuthority*> authority() const;
+  [[nodiscard]] std::optional<RevocationHealth> revocation_health() const;
+  Response issue_to(Request& request, fleet::Issuance issuance);
   Response set_frozen(Request& request, bool frozen);
   struct Plan {
     fleet::NewRollout rollout;
@@ -109,7 +120,6 @@ class Api {
   const Ports ports_;
   ReleaseIndex index_;
   AdminGate gate_;
-  std::atomic<int> uploads_{0};  // under way
 };
 
 }  // namespace ota::http

@@ -48,6 +48,8 @@ class Request {
   [[nodiscard]] virtual Later answer_later() = 0;
 
   std::string_view method;
+  std::string_view peer;           ///< the client's address
+  bool encrypted = false;          ///< it came over TLS
   std::string_view path;           ///< decoded, without the query
   const Params* params = nullptr;  ///< never null in a handler
   std::string_view captured;       ///< the path parameter; empty where the route has none
@@ -56,6 +58,7 @@ class Request {
   /// CN of the client's certificate, which has been verified against HTTPS_CLIENT_CA; empty without one. Any
   /// text that the authority signed: what needs an id has to parse it.
   std::string_view client_name;
+  std::string_view client_serial;  ///< its serial number in hex
 };
 
 /// What a handler answers: a text, or a stretch of an image.

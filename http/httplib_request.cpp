@@ -50,6 +50,7 @@ Framing read_framing(const httplib::Request& request) {
 
 HttplibRequest::HttplibRequest(const httplib::Request& request, Connection& connection)
     : request_(request), connection_(connection) {
+  peer = connection.peer();
   method = request.method;
   path = request.path;
   params = &request.params;

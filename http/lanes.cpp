@@ -31,6 +31,8 @@ LaneLimits lane_limits(const ServerOptions& options) {
   set(Lane::upload, small, 64);
   set(Lane::admin, small, 256);
   set(Lane::monitor, small, 256);
+  // Open to strangers, and each may cost a signature: the fleet enrols no faster, and nobody else waits for it.
+  set(Lane::enrolment, 2, 64);
   return limits;
 }
 

@@ -14,13 +14,32 @@ bool wants_exposition(std::string_view accept) {
           accept.find("application/openmetrics-text") != std::string_view::npos);
 }
 
+std::string revocation_lines(const RevocationHealth& revocation) {
+  return "# HELP ota_crl_seconds_left Until the revocation list ends and the broker refuses every device.\n"
+         "# TYPE ota_crl_seconds_left gauge\nota_crl_seconds_left " +
+         std::to_string(revocation.seconds_left) +
+         "\n# HELP ota_crl_alarm 1 when the list is not kept or not in force as it should be.\n"
+         "# TYPE ota_crl_alarm gauge\nota_crl_alarm " +
+         (revocation.problem.empty() ? "0" : "1") + "\n";
+}
+
 }  // namespace
+
+std::optional<RevocationHealth> Api::revocation_health() const {
+  if (!ports_.identity.revocation) return std::nullopt;
+  return ports_.identity.revocation();
+}
 
 Response Api::health(Request&) {
   const auto database = ports_.fleet.ping();
   nlohmann::ordered_json json = {{"status", database ? "healthy" : "unhealthy"},
                                  {"database", database ? "connected" : "disconnected"}};
   if (ports_.health) json["mqtt"] = ports_.health().mqtt_connected ? "connected" : "disconnected";
+  if (const auto revocation = revocation_health()) {
+    json["revocation_list"] = {{"status", revocation->problem.empty() ? "ok" : "alarm"},
+                               {"seconds_left", revocation->seconds_left}};
+    if (!revocation->problem.empty()) json["revocation_list"]["detail"] = revocation->problem;
+  }
   if (!options_.version.empty()) json["version"] = options_.version;
   Response response;
   if (!database) {
@@ -45,6 +64,7 @@ Response Api::metrics(Request& request) {
   response.body = exposition ? metrics_prometheus(*summary) : metrics_json(*summary);
   if (exposition) {
     if (ports_.prometheus) response.body += ports_.prometheus();
+    if (const auto revocation = revocation_health()) response.body += revocation_lines(*revocation);
     response.content_type = "text/plain; version=0.0.4; charset=utf-8";
   }
   return response;

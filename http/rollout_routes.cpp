@@ -17,6 +17,8 @@ using fleet::ErrorKind;
 using fleet::Expected;
 using fleet::RolloutCommand;
 
+constexpr std::size_t kSettledMax = 10000;
+
 Expected<std::int64_t> rollout_id(std::string_view text) {
   if (const auto id = parse_whole(text, 1, std::numeric_limits<std::int64_t>::max())) return *id;
   return fleet::fail(ErrorKind::invalid, "the rollout's id must be a whole number from 1");
@@ -36,7 +38,7 @@ Expected<fleet::RolloutQuery> read_query(const Params& params) {
   auto model = optional_id_param(params, "device_model");
   if (!model) return tl::unexpected(model.error());
   query.model = std::move(*model);
-  const auto limit = limit_param(params, 50, fleet::kListRowsMax);
+  const auto limit = limit_param(params, 50, 500);
   if (!limit) return tl::unexpected(limit.error());
   query.count_max = *limit;
   const auto cursor = cursor_param(params);
@@ -141,7 +143,7 @@ Response Api::retry_rollout(Request& request) {
 
 void Api::settle(const std::vector<std::string>& device_ids) {
   // The others, and those for which the inbox has no room, are told when they ask.
-  const auto count = std::min(device_ids.size(), fleet::kGroupDevicesMax);
+  const auto count = std::min(device_ids.size(), kSettledMax);
   for (std::size_t i = 0; i < count; ++i) {
     ports_.front_desk.submit({device_ids[i], fleet::Channel::internal, ports_.now(), fleet::Settle{}},
                              [](const auto&) {});

@@ -75,8 +75,19 @@ bridge_environment() {
     export MQTT_URL=mqtt://127.0.0.1:${MQTT_INTERNAL_PORT:-1} MQTT_SHARED_GROUP=$shared_group
     export MQTT_USERNAME=$MQTT_BRIDGE_USER MQTT_PASSWORD=$MQTT_BRIDGE_PASSWORD
   fi
+  if [[ $BROKER_KIND == private && -s $STACK_DIR/ca/chain.crt ]]; then authority_environment; fi
   export API_KEY MQTT_ROOT HOST=$BIND_HOST PORT=$HTTP_PORT FIRMWARE_STORAGE_PATH=$STACK_DIR/firmware
   export PUBLIC_URL=${PUBLIC_URL:-$(public_url)}
+}
+
+# The bridge signs devices' certificates and keeps the list of this stack's broker.
+authority_environment() {
+  export DEVICE_CA_CERT=$STACK_DIR/ca/chain.crt DEVICE_CA_KEY=$STACK_DIR/ca/issuing.key
+  # A folder of an earlier version has one key for everything.
+  [[ -e $DEVICE_CA_KEY ]] || export DEVICE_CA_KEY=$STACK_DIR/ca/ca.key
+  export CRL_FILE=$STACK_DIR/ca/crl.pem BROKER_PID_FILE=$STACK_DIR/run/mosquitto.pid
+  BROKER_PROBE_URL=mqtts://$(mqtt_host):$MQTTS_PORT
+  export BROKER_PROBE_URL
 }
 
 health() { curl -s --max-time 5 --noproxy '*' "$(ota_url)/health"; }

@@ -1,0 +1,134 @@
+#include "bridge/broker_visit.hpp"
+
+#include <mosquitto.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+
+#include <cerrno>
+#include <charconv>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <optional>
+
+#include "bridge/x509.hpp"
+
+namespace ota::bridge {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using ContextPtr = std::unique_ptr<SSL_CTX, x509::Freed<SSL_CTX_free>>;
+using ClientPtr = std::unique_ptr<mosquitto, x509::Freed<mosquitto_destroy>>;
+
+constexpr int kKeepAliveSeconds = 10;
+
+struct Address {
+  bool tls = false;
+  std::string host;
+  int port = 0;
+};
+
+std::optional<Address> parse_address(const std::string& url) {
+  Address address;
+  address.tls = url.rfind("mqtts://", 0) == 0;
+  const auto start = url.find("://");
+  if (start == std::string::npos) return std::nullopt;
+  auto rest = url.substr(start + 3);
+  address.port = address.tls ? 8883 : 1883;
+  const auto colon = rest.rfind(':');
+  if (colon != std::string::npos && rest.find(']', colon) == std::string::npos) {
+    const auto* end = rest.data() + rest.size();
+    if (std::from_chars(rest.data() + colon + 1, end, address.port).ptr != end) return std::nullopt;
+    rest.resize(colon);
+  }
+  if (rest.size() > 2 && rest.front() == '[') rest = rest.substr(1, rest.size() - 2);
+  address.host = rest;
+  return address;
+}
+
+bool trust(SSL_CTX* context, const std::string& pem) {
+  const auto bio = x509::reader(pem);
+  bool any = false;
+  while (x509::CertPtr certificate{PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr)}) {
+    any = X509_STORE_add_cert(SSL_CTX_get_cert_store(context), certificate.get()) == 1;
+  }
+  ERR_clear_error();
+  return any;
+}
+
+bool show(SSL_CTX* context, const VisitOptions& options) {
+  if (options.cert_pem.empty()) return true;
+  const x509::CertPtr certificate(
+      PEM_read_bio_X509(x509::reader(options.cert_pem).get(), nullptr, nullptr, nullptr));
+  const x509::KeyPtr key(
+      PEM_read_bio_PrivateKey(x509::reader(options.key_pem).get(), nullptr, nullptr, nullptr));
+  return certificate && key && SSL_CTX_use_certificate(context, certificate.get()) == 1 &&
+         SSL_CTX_use_PrivateKey(context, key.get()) == 1;
+}
+
+// Everything in memory: a canary's key is on no disk. The broker's name is verified like its certificate.
+ContextPtr make_context(const VisitOptions& options, const std::string& host) {
+  ContextPtr context(SSL_CTX_new(TLS_client_method()));
+  if (!context || !trust(context.get(), options.ca_pem) || !show(context.get(), options)) return nullptr;
+  SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, nullptr);
+  auto* parameters = SSL_CTX_get0_param(context.get());
+  const bool is_address = X509_VERIFY_PARAM_set1_ip_asc(parameters, host.c_str()) == 1;
+  ERR_clear_error();
+  if (!is_address && X509_VERIFY_PARAM_set1_host(parameters, host.c_str(), host.size()) != 1) return nullptr;
+  return context;
+}
+
+bool hand_over(mosquitto* client, SSL_CTX* context) {
+  return mosquitto_void_option(client, MOSQ_OPT_SSL_CTX, context) == MOSQ_ERR_SUCCESS &&
+         mosquitto_int_option(client, MOSQ_OPT_SSL_CTX_WITH_DEFAULTS, 0) == MOSQ_ERR_SUCCESS;
+}
+
+// How the library tells that the other side has ended the TLS handshake.
+bool is_refused_by_tls(int status) {
+  return status == MOSQ_ERR_TLS || (status == MOSQ_ERR_ERRNO && errno == EPROTO);
+}
+
+void note_connack(mosquitto*, void* connack, int code) {
+  *static_cast<std::optional<int>*>(connack) = code;
+}
+
+}  // namespace
+
+Visit visit_broker(const VisitOptions& options, std::chrono::milliseconds wait_max) {
+  static const int initialised = mosquitto_lib_init();
+  const auto address = parse_address(options.url);
+  if (initialised != MOSQ_ERR_SUCCESS || !address) return Visit::unreachable;
+  std::optional<int> connack;
+  ContextPtr context;  // outlives the client
+  const ClientPtr client(mosquitto_new(options.client_id.c_str(), true, &connack));
+  if (!client) return Visit::unreachable;
+  if (address->tls) {
+    context = make_context(options, address->host);
+    if (!context || !hand_over(client.get(), context.get())) return Visit::unreachable;
+  }
+  if (!options.username.empty())
+    mosquitto_username_pw_set(client.get(), options.username.c_str(), options.password.c_str());
+  mosquitto_connect_callback_set(client.get(), note_connack);
+
+  const auto deadline = Clock::now() + wait_max;
+  int status = mosquitto_connect(client.get(), address->host.c_str(), address->port, kKeepAliveSeconds);
+  if (status != MOSQ_ERR_SUCCESS && !is_refused_by_tls(status)) return Visit::unreachable;
+  while (status == MOSQ_ERR_SUCCESS && !connack && Clock::now() < deadline) {
+    status = mosquitto_loop(client.get(), 50, 1);
+  }
+  ERR_clear_error();
+  if (connack == 0) {
+    mosquitto_disconnect(client.get());
+    mosquitto_loop(client.get(), 50, 1);
+    return Visit::welcome;
+  }
+  return connack || status != MOSQ_ERR_SUCCESS ? Visit::refused : Visit::unreachable;
+}
+
+std::string read_pem(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+}  // namespace ota::bridge

@@ -1,0 +1,253 @@
+#include "bridge/revocation_keeper.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <chrono>
+#include <iterator>
+
+namespace ota::bridge {
+namespace {
+
+using namespace std::chrono_literals;
+using fleet::ErrorKind;
+using fleet::Expected;
+using fleet::RevokedSerial;
+using SteadyClock = std::chrono::steady_clock;
+
+constexpr auto kTick = 1s;
+constexpr auto kLookEvery = 60s;
+constexpr auto kProbeEvery = 15min;
+constexpr auto kAgainAfter = 5s;
+constexpr int kCutMax = 500;
+constexpr std::size_t kUnprovenMax = 10000;
+// A broker told by signal reads the list within milliseconds, one that is told by a watcher of the file
+// later.
+constexpr auto kInForceWithin = 6s;
+constexpr auto kReloadTakes = 1s;
+constexpr auto kProbePause = 200ms;
+// Each bridge renews its canary twice a day and keeps those of others as long as they live.
+constexpr auto kCanaryLife = 24h;
+constexpr auto kCanaryRenewed = 12h;
+constexpr auto kGoodCanaryLife = 10min;
+// Lists are renewed when half their time has passed: so little left means that something keeps failing.
+constexpr int kAlarmPart = 3;
+
+bool is_canary(const RevokedSerial& entry) {
+  return IssuingAuthority::is_canary(entry.serial);
+}
+
+}  // namespace
+
+RevocationKeeper::RevocationKeeper(Ports ports)
+    : ports_(std::move(ports)), file_(ports_.crl_file, *ports_.authority) {}
+
+RevocationKeeper::~RevocationKeeper() {
+  stop();
+}
+
+void RevocationKeeper::start() {
+  thread_ = std::thread([this] { run(); });
+}
+
+void RevocationKeeper::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+void RevocationKeeper::wake() {
+  {
+    const std::lock_guard lock(mutex_);
+    woken_ = true;
+  }
+  changed_.notify_all();
+}
+
+RevocationState RevocationKeeper::state() const {
+  const std::lock_guard lock(mutex_);
+  return state_;
+}
+
+void RevocationKeeper::run() {
+  while (!stopping_) {
+    turn();
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, kTick, [this] { return stopping_ || woken_; });
+    woken_ = false;
+  }
+}
+
+void RevocationKeeper::turn() {
+  if (SteadyClock::now() < again_at_) return;
+  const auto outcome = keep();
+  if (!outcome) again_at_ = SteadyClock::now() + kAgainAfter;
+  note(outcome);
+}
+
+Expected<void> RevocationKeeper::keep() {
+  const auto uncut = ports_.store->uncut(kCutMax);
+  if (!uncut) return tl::unexpected(uncut.error().with_context("cannot read what is revoked"));
+  const auto now = SteadyClock::now();
+  if (!uncut->empty() || now >= look_at_ || file_.has_changed() || needs_canary()) {
+    if (auto current = bring_up_to_date(); !current) return current;
+    look_at_ = now + kLookEvery;
+  }
+  const auto in_force = reload_due_ ? put_in_force() : Expected<void>();
+  reload_due_ = !in_force;
+  if (!uncut->empty()) cut(*uncut);
+  if (!in_force) {
+    // They are gone for now, and are cut once more when the broker refuses them.
+    unproven_.insert(unproven_.end(), uncut->begin(), uncut->end());
+    if (unproven_.size() > kUnprovenMax) unproven_.resize(kUnprovenMax);
+    return in_force;
+  }
+  return now >= probe_at_ ? try_broker() : in_force;
+}
+
+// Compares the file with the database and writes it where they differ, or where it ends too soon.
+Expected<void> RevocationKeeper::bring_up_to_date() {
+  const auto on_disk = file_.read();
+  auto wanted = gather(on_disk);
+  if (!wanted) return tl::unexpected(wanted.error());
+  auto listed = on_disk ? on_disk->entries : std::vector<RevokedSerial>{};
+  listed.erase(std::remove_if(listed.begin(), listed.end(), is_canary), listed.end());
+  if (on_disk) ends_at_ = on_disk->next_update;
+  const auto half = std::chrono::hours(24) * ports_.crl_days / 2;
+  const bool lasts = on_disk && ends_at_ > ports_.now() + half;
+  if (lasts && listed == *wanted && !needs_canary()) return {};
+  return write(std::move(*wanted));
+}
+
+// The database's revocations, after it has learned what somebody else has put on the list.
+Expected<std::vector<RevokedSerial>> RevocationKeeper::gather(const Expected<RevocationList>& on_disk) {
+  auto known = ports_.store->revoked();
+  if (!known) return tl::unexpected(known.error().with_context("cannot read what is revoked"));
+  if (!on_disk) {
+    spdlog::warn("revocation list: {}; writing it anew", on_disk.error().message);
+    return known;
+  }
+  std::vector<RevokedSerial> foreign;
+  std::set_difference(on_disk->entries.begin(), on_disk->entries.end(), known->begin(), known->end(),
+                      std::back_inserter(foreign));
+  foreign.erase(std::remove_if(foreign.begin(), foreign.end(), is_canary), foreign.end());
+  if (foreign.empty()) return known;
+  if (const auto adopted = ports_.store->adopt(foreign); !adopted) {
+    return tl::unexpected(adopted.error().with_context("cannot note what the list holds"));
+  }
+  return ports_.store->revoked();
+}
+
+Expected<void> RevocationKeeper::write(std::vector<RevokedSerial> revoked) {
+  const auto now = ports_.now();
+  if (needs_canary()) {
+    auto canary = ports_.authority->make_canary(now, kCanaryLife);
+    if (!canary) return tl::unexpected(canary.error());
+    canary_ = std::move(*canary);
+    canary_made_at_ = now;
+  }
+  if (const auto before = file_.read(); before) {
+    std::copy_if(
+        before->entries.begin(), before->entries.end(), std::back_inserter(revoked),
+        [&](const RevokedSerial& entry) { return is_canary(entry) && entry.revoked_at > now - kCanaryLife; });
+  }
+  if (canary_) revoked.push_back({canary_->serial, std::chrono::floor<std::chrono::seconds>(now)});
+  std::sort(revoked.begin(), revoked.end());
+  revoked.erase(std::unique(revoked.begin(), revoked.end()), revoked.end());
+  const auto ends_at = now + std::chrono::hours(24) * ports_.crl_days;
+  const auto list = ports_.authority->sign_list(revoked, now, ends_at);
+  if (!list) return tl::unexpected(list.error());
+  if (auto replaced = file_.replace(*list); !replaced) return replaced;
+  ends_at_ = ends_at;
+  reload_due_ = true;
+  spdlog::info("revocation list: written with {} entries", revoked.size() - (canary_ ? 1 : 0));
+  return {};
+}
+
+Expected<void> RevocationKeeper::put_in_force() {
+  probe_at_ = {};
+  if (ports_.reload) {
+    if (auto reloaded = ports_.reload(); !reloaded) return reloaded;
+  }
+  if (ports_.probe) return await_refusal();
+  pause(ports_.reload ? kReloadTakes : 3 * kReloadTakes);
+  return {};
+}
+
+Expected<void> RevocationKeeper::await_refusal() {
+  const auto deadline = SteadyClock::now() + kInForceWithin;
+  auto visit = Visit::welcome;
+  while (visit != Visit::refused) {
+    visit = ports_.probe(*canary_);
+    if (visit == Visit::unreachable) return {};  // a broker that is away reads the list when it comes
+    if (visit == Visit::welcome && (SteadyClock::now() >= deadline || !pause(kProbePause))) {
+      return fleet::fail(
+          ErrorKind::internal,
+          "the broker accepts a REVOKED certificate: its list is not in force; test its crlfile");
+    }
+  }
+  return {};
+}
+
+// Now and then, and after each change: the broker must refuse what is revoked and accept what is good.
+Expected<void> RevocationKeeper::try_broker() {
+  probe_at_ = SteadyClock::now() + kProbeEvery;
+  if (!ports_.probe || !canary_) return {};
+  if (auto refused = await_refusal(); !refused) return refused;
+  if (!unproven_.empty()) cut(std::exchange(unproven_, {}));
+  const auto good = ports_.authority->make_canary(ports_.now(), kGoodCanaryLife);
+  if (!good) return tl::unexpected(good.error());
+  const auto visit = ports_.probe(*good);
+  if (visit == Visit::welcome) return {};
+  probe_at_ = SteadyClock::now() + kLookEvery;
+  return fleet::fail(ErrorKind::unavailable,
+                     visit == Visit::refused ? "the broker refuses a good certificate: no device can connect"
+                                             : "the devices' listener of the broker cannot be reached");
+}
+
+void RevocationKeeper::cut(const std::vector<fleet::UncutDevice>& devices) {
+  for (const auto& device : devices) {
+    if (!ports_.cut || device.device_id.empty()) continue;
+    if (ports_.cut(device.device_id) == Visit::refused) {
+      spdlog::warn("revocation: the broker would not let this bridge end the connection of {}",
+                   device.device_id);
+    }
+  }
+  if (const auto marked = ports_.store->mark_cut(devices); !marked) {
+    spdlog::debug("revocation: cannot note what was cut, it is repeated: {}", marked.error().message);
+    return;
+  }
+  spdlog::info("revocation: {} certificates are out of use", devices.size());
+}
+
+bool RevocationKeeper::needs_canary() const {
+  return ports_.probe && (!canary_ || canary_made_at_ < ports_.now() - kCanaryRenewed);
+}
+
+void RevocationKeeper::note(const Expected<void>& outcome) {
+  RevocationState state{ends_at_, outcome ? std::string() : outcome.error().message};
+  const auto left = ends_at_ - ports_.now();
+  if (state.problem.empty() && left < std::chrono::hours(24) * ports_.crl_days / kAlarmPart) {
+    state.problem = "the revocation list ends soon and is not renewed; then the broker refuses every device";
+  }
+  const std::lock_guard lock(mutex_);
+  if (state.problem != state_.problem) {
+    if (state.problem.empty()) {
+      spdlog::info("revocation list: all is well again");
+    } else {
+      spdlog::error("revocation list: {}", state.problem);
+    }
+  }
+  state_ = std::move(state);
+}
+
+// False when the keeper is to end.
+bool RevocationKeeper::pause(std::chrono::milliseconds time) {
+  std::unique_lock lock(mutex_);
+  return !changed_.wait_for(lock, time, [this] { return stopping_.load(); });
+}
+
+}  // namespace ota::bridge

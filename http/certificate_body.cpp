@@ -1,0 +1,119 @@
+#include "http/certificate_body.hpp"
+
+#include "fleet/ids.hpp"
+#include "fleet/parse_messages.hpp"
+#include "fleet/strict_json.hpp"
+#include "http/rollout_body.hpp"
+
+namespace ota::http {
+namespace {
+
+using fleet::ErrorKind;
+using fleet::Expected;
+using fleet::JsonValue;
+
+constexpr std::size_t kSerialsMax = 100;
+constexpr std::size_t kTokenBytesMax = 128;
+constexpr std::int64_t kTokenMinutesMax = 366 * 24 * 60;
+constexpr std::int64_t kTokenMinutes = 24 * 60;
+
+Expected<std::string> read_csr(const JsonValue& body) {
+  auto csr = fleet::required_text(body, "csr");
+  if (csr && csr->size() > fleet::kCsrBytesMax) {
+    return fleet::fail(ErrorKind::invalid,
+                       "csr must have at most " + std::to_string(fleet::kCsrBytesMax) + " bytes");
+  }
+  return csr;
+}
+
+Expected<std::string> read_id(const JsonValue& body, std::string_view field) {
+  return fleet::required_text(body, field).and_then([&](const std::string& text) {
+    return fleet::parse_id(field, text);
+  });
+}
+
+// Null and the empty text are as good as not given.
+Expected<std::string> read_optional_id(const JsonValue& body, std::string_view field) {
+  const auto text = fleet::optional_text(body, field);
+  if (!text) return tl::unexpected(text.error());
+  if (!*text || (*text)->empty()) return std::string();
+  return fleet::parse_id(field, **text);
+}
+
+Expected<std::vector<std::string>> read_serials(const JsonValue& body) {
+  std::vector<std::string> serials;
+  const auto* member = body.find("serials");
+  if (member == nullptr || std::holds_alternative<std::nullptr_t>(member->value)) return serials;
+  const auto* list = std::get_if<JsonValue::Array>(&member->value);
+  if (list == nullptr || list->size() > kSerialsMax) {
+    return fleet::fail(ErrorKind::invalid,
+                       "serials must be a list of at most " + std::to_string(kSerialsMax) + " texts");
+  }
+  for (const auto& item : *list) {
+    const auto* text = std::get_if<std::string>(&item.value);
+    if (text == nullptr) return fleet::fail(ErrorKind::invalid, "serials must be a list of texts");
+    auto serial = fleet::parse_serial("serials", *text);
+    if (!serial) return tl::unexpected(serial.error());
+    serials.push_back(std::move(*serial));
+  }
+  return serials;
+}
+
+}  // namespace
+
+Expected<CsrBody> read_csr_body(std::string_view text) {
+  const auto order = read_order(text);
+  if (!order) return tl::unexpected(order.error());
+  const auto body = fleet::parse_json(text);
+  if (!body) return tl::unexpected(body.error());
+  auto csr = read_csr(*body);
+  if (!csr) return tl::unexpected(csr.error());
+  return CsrBody{std::move(*csr), order->why};
+}
+
+Expected<RevokeBody> read_revoke_body(std::string_view text) {
+  const auto order = read_order(text);
+  if (!order) return tl::unexpected(order.error());
+  if (text.empty()) return RevokeBody{};
+  auto serials = fleet::parse_json(text).and_then(read_serials);
+  if (!serials) return tl::unexpected(serials.error());
+  return RevokeBody{order->why, std::move(*serials)};
+}
+
+Expected<EnrolBody> read_enrol_body(std::string_view text) {
+  const auto body = fleet::parse_json(text);
+  if (!body) return tl::unexpected(body.error());
+  auto device_id = read_id(*body, "device_id");
+  if (!device_id) return tl::unexpected(device_id.error());
+  auto model = read_optional_id(*body, "device_model");
+  if (!model) return tl::unexpected(model.error());
+  auto token = fleet::required_text(*body, "token");
+  if (!token) return tl::unexpected(token.error());
+  if (token->empty() || token->size() > kTokenBytesMax)
+    return fleet::fail(ErrorKind::invalid, "token must have 1 to 128 bytes");
+  auto csr = read_csr(*body);
+  if (!csr) return tl::unexpected(csr.error());
+  return EnrolBody{std::move(*device_id), std::move(*model), std::move(*token), std::move(*csr)};
+}
+
+Expected<fleet::NewEnrolmentToken> read_token_body(std::string_view text) {
+  fleet::NewEnrolmentToken token;
+  token.valid_minutes = static_cast<int>(kTokenMinutes);
+  if (text.empty()) return token;
+  const auto body = fleet::parse_json(text);
+  if (!body) return tl::unexpected(body.error());
+  if (!std::holds_alternative<JsonValue::Object>(body->value))
+    return fleet::fail(ErrorKind::invalid, "the body must be a JSON object");
+  auto device_id = read_optional_id(*body, "device_id");
+  if (!device_id) return tl::unexpected(device_id.error());
+  token.device_id = std::move(*device_id);
+  auto model = read_optional_id(*body, "device_model");
+  if (!model) return tl::unexpected(model.error());
+  token.model = std::move(*model);
+  const auto minutes = fleet::optional_integer(*body, "valid_minutes", 1, kTokenMinutesMax);
+  if (!minutes) return tl::unexpected(minutes.error());
+  token.valid_minutes = static_cast<int>(minutes->value_or(kTokenMinutes));
+  return token;
+}
+
+}  // namespace ota::http

@@ -1,0 +1,96 @@
+#include <chrono>
+
+#include "fleet/ids.hpp"
+#include "fleet/iso_time.hpp"
+#include "http/api.hpp"
+#include "http/certificate_body.hpp"
+#include "http/certificate_replies.hpp"
+#include "http/params.hpp"
+#include "http/replies.hpp"
+
+namespace ota::http {
+namespace {
+
+std::string hex_of(const std::array<std::uint8_t, 32>& digest) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string hex;
+  for (const auto byte : digest) {
+    hex += kDigits[byte >> 4];
+    hex += kDigits[byte & 0xf];
+  }
+  return hex;
+}
+
+// A token in the clear could be read on its way and used first.
+bool is_private(const Request& request) {
+  return request.encrypted || request.peer == "::1" || request.peer.rfind("127.", 0) == 0 ||
+         request.peer.rfind("::ffff:127.", 0) == 0;
+}
+
+}  // namespace
+
+// The database judges before anything is signed, and once more when the token is used up.
+Response Api::enrol(Request& request) {
+  if (!is_private(request)) return error_reply(403, "enrol over HTTPS: a token must not travel in the clear");
+  const auto body = read_enrol_body(request.body);
+  if (!body) return error_reply(body.error());
+  const auto issuer = authority();
+  if (!issuer) return error_reply(issuer.error());
+  const fleet::EnrolmentRequest wanted{body->device_id, body->model, hex_of(ports_.sha256(body->token)),
+                                       hex_of(ports_.sha256(body->csr))};
+  auto& enrolments = *ports_.identity.enrolments;
+  const auto given = enrolments.admit(wanted);
+  if (!given) return error_reply(given.error());
+  if (*given) return ok_reply(enrolled_json(**given, (*issuer)->trust_anchor()));
+  const auto certificate = (*issuer)->issue(body->device_id, body->csr, ports_.now());
+  if (!certificate) return error_reply(certificate.error());
+  const auto enrolled = enrolments.enrol(wanted, *certificate);
+  if (!enrolled) return error_reply(enrolled.error());
+  return ok_reply(enrolled_json(*enrolled, (*issuer)->trust_anchor()));
+}
+
+Response Api::renew(Request& request) {
+  const auto id = fleet::parse_id("the certificate's name", request.client_name);
+  if (!id) return error_reply(401, "renew over HTTPS with the device's present certificate");
+  const auto body = read_csr_body(request.body);
+  if (!body) return error_reply(body.error());
+  const auto issuer = authority();
+  if (!issuer) return error_reply(issuer.error());
+  const auto certificate = (*issuer)->issue(*id, body->csr, ports_.now());
+  if (!certificate) return error_reply(certificate.error());
+  const auto recorded = ports_.identity.certificates->record(
+      {*id, *certificate, fleet::Issuance::renew, std::string(request.client_serial), "device", ""});
+  if (!recorded) return error_reply(recorded.error());
+  return ok_reply(enrolled_json({certificate->pem, certificate->not_after}, (*issuer)->trust_anchor()));
+}
+
+Response Api::create_enrolment_token(Request& request) {
+  auto token = read_token_body(request.body);
+  if (!token) return error_reply(token.error());
+  const auto text = ports_.identity.make_token();
+  token->token_sha256 = hex_of(ports_.sha256(text));
+  token->by = request.actor;
+  const auto id = ports_.identity.enrolments->create_token(*token);
+  if (!id) return error_reply(id.error());
+  const auto expires_at = fleet::to_iso(ports_.now() + std::chrono::minutes(token->valid_minutes));
+  auto reply = ok_reply(token_created_json(*id, text, *token, expires_at));
+  reply.status = 201;
+  reply.headers.emplace_back("Cache-Control", "no-store");
+  return reply;
+}
+
+Response Api::list_enrolment_tokens(Request& request) {
+  const auto limit = limit_param(*request.params, 50, 500);
+  if (!limit) return error_reply(limit.error());
+  const auto rows = ports_.identity.enrolments->list_tokens(*limit);
+  return rows ? ok_reply(tokens_json(*rows)) : error_reply(rows.error());
+}
+
+Response Api::revoke_enrolment_token(Request& request) {
+  const auto id = parse_whole(request.captured, 1, std::numeric_limits<std::int64_t>::max());
+  if (!id) return error_reply(422, "the token's id must be a whole number from 1");
+  const auto revoked = ports_.identity.enrolments->revoke_token(*id, request.actor);
+  return revoked ? ok_reply(status_json("Enrolment token revoked")) : error_reply(revoked.error());
+}
+
+}  // namespace ota::http

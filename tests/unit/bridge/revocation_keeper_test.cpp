@@ -1,0 +1,240 @@
+// The keeper of the revocation list on a real authority and real files; the broker is played.
+#include "bridge/revocation_keeper.hpp"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <set>
+
+namespace ota::bridge {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+
+class FakeRevocations final : public fleet::RevocationStore {
+ public:
+  struct Rows {
+    std::vector<fleet::RevokedSerial> revoked;
+    std::vector<fleet::UncutDevice> uncut;
+    std::vector<std::string> adopted;
+    bool away = false;
+  };
+  explicit FakeRevocations(Rows& rows) : rows_(rows) {}
+  fleet::Expected<std::vector<fleet::RevokedSerial>> revoked() override {
+    if (rows_.away) return fleet::fail(fleet::ErrorKind::unavailable, "the database is away");
+    return rows_.revoked;
+  }
+  fleet::Expected<void> adopt(const std::vector<fleet::RevokedSerial>& entries) override {
+    for (const auto& entry : entries) {
+      rows_.adopted.push_back(entry.serial);
+      rows_.revoked.push_back(entry);
+    }
+    std::sort(rows_.revoked.begin(), rows_.revoked.end());
+    return {};
+  }
+  fleet::Expected<std::vector<fleet::UncutDevice>> uncut(int) override {
+    if (rows_.away) return fleet::fail(fleet::ErrorKind::unavailable, "the database is away");
+    return rows_.uncut;
+  }
+  fleet::Expected<void> mark_cut(const std::vector<fleet::UncutDevice>&) override {
+    rows_.uncut.clear();
+    return {};
+  }
+
+ private:
+  Rows& rows_;
+};
+
+class RevocationKeeperTest : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    folder_ = fs::path(::testing::TempDir()) / ("keeper-" + std::to_string(::getpid()));
+    fs::create_directories(folder_);
+    const auto script =
+        std::string(OTA_SOURCE_DIR) + "/broker-config/ca.sh '" + (folder_ / "ca").string() + "' init";
+    ASSERT_EQ(std::system(script.c_str()), 0);
+    authority_ = IssuingAuthority::load((folder_ / "ca/chain.crt").string(),
+                                        (folder_ / "ca/issuing.key").string(), 825)
+                     .value();
+  }
+  static void TearDownTestSuite() {
+    authority_.reset();
+    fs::remove_all(folder_);
+  }
+  void SetUp() override { fs::remove(file()); }
+
+  static fs::path file() { return folder_ / "crl.pem"; }
+  static std::string bytes() {
+    std::ifstream in(file(), std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
+  // The entries on the disk without canaries; one text where the file is broken.
+  static std::set<std::string> listed() {
+    const auto list = authority_->read_list(bytes());
+    if (!list) return {"broken"};
+    std::set<std::string> serials;
+    for (const auto& entry : list->entries) {
+      if (!IssuingAuthority::is_canary(entry.serial)) serials.insert(entry.serial);
+    }
+    return serials;
+  }
+  static bool is_listed(const Canary& canary) {
+    const auto list = authority_->read_list(bytes());
+    return list && std::any_of(list->entries.begin(), list->entries.end(),
+                               [&](const auto& entry) { return entry.serial == canary.serial; });
+  }
+
+  RevocationKeeper::Ports ports() {
+    RevocationKeeper::Ports ports;
+    ports.store = std::make_unique<FakeRevocations>(rows_);
+    ports.authority = authority_.get();
+    ports.now = [this] { return now_; };
+    ports.reload = [this]() -> fleet::Expected<void> {
+      ++reloads_;
+      return {};
+    };
+    ports.probe = [this](const Canary& canary) { return probe_(canary); };
+    ports.cut = [this](const std::string& device_id) {
+      cut_.push_back(device_id);
+      return Visit::welcome;
+    };
+    ports.crl_file = file().string();
+    return ports;
+  }
+  void revoke(const std::string& serial, const std::string& device_id) {
+    rows_.revoked.push_back({serial, now_});
+    std::sort(rows_.revoked.begin(), rows_.revoked.end());
+    rows_.uncut.push_back({serial, device_id});
+  }
+
+  static fs::path folder_;
+  static std::unique_ptr<IssuingAuthority> authority_;
+  FakeRevocations::Rows rows_;
+  fleet::Time now_ =
+      std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now());
+  int reloads_ = 0;
+  std::vector<std::string> cut_;
+  // A broker that does as its list says.
+  std::function<Visit(const Canary&)> probe_ = [](const Canary& canary) {
+    return is_listed(canary) ? Visit::refused : Visit::welcome;
+  };
+};
+
+fs::path RevocationKeeperTest::folder_;
+std::unique_ptr<IssuingAuthority> RevocationKeeperTest::authority_;
+
+TEST_F(RevocationKeeperTest, ARevocationIsListedReloadedAndCut) {
+  RevocationKeeper keeper(ports());
+  keeper.turn();
+  EXPECT_EQ(listed(), std::set<std::string>{});
+  revoke("4a", "a");
+  keeper.turn();
+  EXPECT_EQ(listed(), std::set<std::string>{"4a"});
+  EXPECT_EQ(reloads_, 2);
+  EXPECT_EQ(cut_, std::vector<std::string>{"a"});
+  EXPECT_EQ(keeper.state().problem, "");
+  EXPECT_EQ(keeper.state().ends_at, now_ + 90 * 24h);
+  const auto before = bytes();
+  keeper.turn();
+  EXPECT_EQ(bytes(), before) << "nothing is due";
+}
+
+TEST_F(RevocationKeeperTest, ABrokenFileIsWrittenAnewAndNothingIsLost) {
+  revoke("4a", "a");
+  RevocationKeeper keeper(ports());
+  keeper.turn();
+  const auto good = bytes();
+  for (const auto& broken : {std::string("garbage"), good.substr(0, good.size() / 2), std::string()}) {
+    std::ofstream(file(), std::ios::binary | std::ios::trunc) << broken;
+    keeper.turn();
+    EXPECT_EQ(listed(), std::set<std::string>{"4a"});
+  }
+  fs::remove(file());
+  keeper.turn();
+  EXPECT_EQ(listed(), std::set<std::string>{"4a"});
+}
+
+TEST_F(RevocationKeeperTest, AListThatCannotBeWrittenLeavesTheOldOneAndAlarms) {
+  RevocationKeeper keeper(ports());
+  keeper.turn();
+  const auto good = bytes();
+  // The name it writes to first is taken by a folder.
+  const fs::path blocker = file().string() + "." + std::to_string(::getpid()) + ".new";
+  fs::create_directory(blocker);
+  revoke("4a", "a");
+  keeper.turn();
+  EXPECT_EQ(bytes(), good);
+  EXPECT_NE(keeper.state().problem.find("cannot write"), std::string::npos) << keeper.state().problem;
+  EXPECT_FALSE(rows_.uncut.empty()) << "it stays due";
+  fs::remove(blocker);
+}
+
+TEST_F(RevocationKeeperTest, WhatAnotherHandHasListedStaysRevoked) {
+  const auto list = authority_->sign_list({{"0a0b", now_ - 1h}}, now_, now_ + 90 * 24h);
+  std::ofstream(file()) << *list;
+  revoke("4a", "a");
+  RevocationKeeper keeper(ports());
+  keeper.turn();
+  EXPECT_EQ(rows_.adopted, std::vector<std::string>{"0a0b"});
+  EXPECT_EQ(listed(), (std::set<std::string>{"0a0b", "4a"}));
+}
+
+TEST_F(RevocationKeeperTest, AListIsRenewedWhenHalfItsTimeHasPassed) {
+  auto without_probe = ports();
+  without_probe.probe = nullptr;
+  RevocationKeeper keeper(std::move(without_probe));
+  keeper.turn();
+  const auto first = keeper.state().ends_at;
+  now_ += 46 * 24h;
+  std::ofstream(file(), std::ios::app)
+      << "\n";  // something changed: it looks at once and not within a minute
+  keeper.turn();
+  EXPECT_EQ(keeper.state().ends_at, first + 46 * 24h);
+}
+
+TEST_F(RevocationKeeperTest, ABrokerThatAcceptsTheRevokedIsAnAlarm) {
+  probe_ = [](const Canary&) { return Visit::welcome; };  // its crlfile is another
+  revoke("4a", "a");
+  RevocationKeeper keeper(ports());
+  keeper.turn();
+  EXPECT_NE(keeper.state().problem.find("accepts a REVOKED certificate"), std::string::npos);
+  EXPECT_EQ(cut_, std::vector<std::string>{"a"}) << "gone for now all the same";
+}
+
+TEST_F(RevocationKeeperTest, ABrokerThatRefusesTheGoodIsAnAlarm) {
+  probe_ = [](const Canary&) { return Visit::refused; };
+  RevocationKeeper keeper(ports());
+  keeper.turn();
+  EXPECT_NE(keeper.state().problem.find("refuses a good certificate"), std::string::npos);
+}
+
+TEST_F(RevocationKeeperTest, WithoutTheDatabaseNothingIsWritten) {
+  rows_.away = true;
+  RevocationKeeper keeper(ports());
+  keeper.turn();
+  EXPECT_FALSE(fs::exists(file()));
+  EXPECT_NE(keeper.state().problem.find("database is away"), std::string::npos);
+}
+
+TEST_F(RevocationKeeperTest, TwoKeepersOfOneFileComeToRest) {
+  RevocationKeeper first(ports());
+  RevocationKeeper second(ports());
+  for (int i = 0; i < 4; ++i) {
+    first.turn();
+    second.turn();
+  }
+  const auto settled = bytes();
+  first.turn();
+  second.turn();
+  EXPECT_EQ(bytes(), settled);
+  EXPECT_EQ(first.state().problem + second.state().problem, "");
+}
+
+}  // namespace
+}  // namespace ota::bridge
