@@ -1,6 +1,7 @@
 #include <CLI/CLI.hpp>
 
 #include "otactl/command.hpp"
+#include "otactl/device.hpp"
 #include "otactl/rest_client.hpp"
 #include "otactl/sign.hpp"
 
@@ -13,6 +14,7 @@ int main(int argc, char** argv) {
   ServerOptions server;
   add_server_options(app, server);
   add_sign(app);
+  add_device(app, server);
   try {
     app.parse(argc, argv);
   } catch (const CLI::RuntimeError& ended) {

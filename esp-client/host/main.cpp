@@ -12,6 +12,7 @@
 #include <optional>
 #include <vector>
 
+#include "esp-client/host/enrolment.hpp"
 #include "esp-client/host/manifest_keys.hpp"
 #include "esp-client/host/options.hpp"
 #include "esp-client/host/rest_link.hpp"
@@ -43,15 +44,14 @@ class Fleet {
   explicit Fleet(const Options& options)
       : options_(options), http_(loop_, options.http), watch_(options.events_file) {
     if (!options.manifest_keys.empty()) keys_.emplace(options.manifest_keys);
+    ensure_identities();
     unsigned index = 0;
     for (const std::string& id : fleet_ids(options)) {
       DeviceOptions device = device_options(options, id, index++);
       if (keys_) device.signatures = &*keys_;
       devices_.push_back(std::make_unique<SimulatedDevice>(
           device, http_,
-          [this, token = device.token](const std::string& device_id, Observer& observer) {
-            return make_link(device_id, observer, token);
-          },
+          [this](const std::string& device_id, Observer& observer) { return make_link(device_id, observer); },
           watch_));
     }
   }
@@ -70,9 +70,17 @@ class Fleet {
   }
 
  private:
-  std::unique_ptr<Link> make_link(const std::string& id, Observer& observer, const std::string& token) {
-    if (!options_.rest_url.empty())
-      return std::make_unique<RestLink>(http_, options_.rest_url, id, observer, token);
+  void ensure_identities() const {
+    if (options_.enrol.enroll_url.empty() && options_.enrol.renew_url.empty()) return;
+    for (const std::string& id : fleet_ids(options_)) {
+      ensure_identity(
+          options_.enrol, id,
+          {with_id(options_.mqtt.cert_file, id), with_id(options_.mqtt.key_file, id), options_.mqtt.ca_file});
+    }
+  }
+
+  std::unique_ptr<Link> make_link(const std::string& id, Observer& observer) {
+    if (!options_.rest_url.empty()) return std::make_unique<RestLink>(http_, options_.rest_url, id, observer);
     MqttOptions own = options_.mqtt;
     own.cert_file = with_id(own.cert_file, id);
     own.key_file = with_id(own.key_file, id);

@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <charconv>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <stdexcept>
@@ -25,13 +26,6 @@ void split_broker(Options& options) {
   options.mqtt.host = options.broker.substr(0, colon);
 }
 
-std::string read_token(const std::string& path) {
-  std::ifstream file(path);
-  std::string token;
-  if (!(file >> token)) throw std::runtime_error("cannot read a token from " + path);
-  return token;
-}
-
 void strip_slash(std::string& url) {
   while (!url.empty() && url.back() == '/') url.pop_back();
 }
@@ -51,6 +45,30 @@ void validate(Options& options) {
     if (!url.empty() && (url[0] == '/' || !is_url(url)))
       refuse("\"" + url + "\" is not an http or https URL");
   }
+}
+
+// A device that gets its certificate itself needs to know where to put it.
+void validate_enrolment(Options& options, const std::string& token_file) {
+  auto& enrol = options.enrol;
+  enrol.model = options.model;
+  const bool wanted = !enrol.enroll_url.empty() || !enrol.renew_url.empty();
+  if (wanted && options.mqtt.cert_file.empty())
+    refuse("--enroll-url and --renew-url need --cert and --key, where the identity is kept");
+  if (enrol.enroll_url.empty() != token_file.empty())
+    refuse("--enroll-url and --enroll-token-file belong together");
+  const auto& ca = options.mqtt.ca_file;
+  if (!ca.empty() && enrol.enroll_url.empty() && !std::filesystem::exists(ca))
+    refuse("--ca: there is no file " + ca);
+  strip_slash(enrol.enroll_url);
+  strip_slash(enrol.renew_url);
+  for (const std::string& url : {enrol.enroll_url, enrol.renew_url}) {
+    if (!url.empty() && (url[0] == '/' || !is_url(url)))
+      refuse("\"" + url + "\" is not an http or https URL");
+  }
+  if (token_file.empty()) return;
+  std::ifstream file(token_file);
+  if (!std::getline(file, enrol.token) || enrol.token.empty())
+    refuse("no token can be read from " + token_file);
 }
 
 void add_simulation_flags(CLI::App& app, Options& options) {
@@ -82,14 +100,19 @@ Options parse_options(int argc, char** argv) {
   app.add_option("--mqtt", options.broker, "Broker, HOST:PORT");
   app.add_option("--rest", options.rest_url, "Poll this server over REST instead");
   app.add_option("--http", options.http_base_url, "What stands before a download_url that starts with /");
-  app.add_option("--token-file", options.token_file,
-                 "File with the device's token for the REST server; {id} is replaced");
-  app.add_option("--ca", options.mqtt.ca_file, "CA certificate; turns TLS on")->check(CLI::ExistingFile);
+  app.add_option("--ca", options.mqtt.ca_file,
+                 "CA certificate; turns TLS on; enrolling writes it where it is not there");
   app.add_option("--cert", options.mqtt.cert_file, "Device certificate; {id} is replaced");
   app.add_option("--key", options.mqtt.key_file, "Its key; {id} is replaced");
   app.add_option("--username", options.mqtt.username,
                  "MQTT user, where the broker asks for one; {id} is replaced");
   app.add_option("--password", options.mqtt.password, "MQTT password");
+  std::string token_file;
+  app.add_option("--enroll-url", options.enrol.enroll_url,
+                 "Server to get a certificate from where --cert and --key are not there yet");
+  app.add_option("--enroll-token-file", token_file, "File with the one-time token for it");
+  app.add_option("--renew-url", options.enrol.renew_url,
+                 "Server to renew the certificate at, by mutual TLS, in the last third of its life");
   app.add_option("--root", options.mqtt.root, "Root of the topics")->capture_default_str();
   app.add_option("--keepalive-s", options.mqtt.keepalive_s, "MQTT keep-alive")->check(CLI::Range(5U, 65535U));
   app.add_option(
@@ -110,6 +133,7 @@ Options parse_options(int argc, char** argv) {
     std::exit(app.exit(error) == 0 ? 0 : 2);
   }
   validate(options);
+  validate_enrolment(options, token_file);
   return options;
 }
 
@@ -149,7 +173,6 @@ DeviceOptions device_options(const Options& options, const std::string& id, unsi
   device.first_version = options.version;
   device.folder = options.state_folder + "/" + id;
   device.http_base_url = options.http_base_url;
-  if (!options.token_file.empty()) device.token = read_token(with_id(options.token_file, id));
   device.timing.check_interval_ms = options.interval_s * 1000;
   device.slot_bytes = options.slot_bytes;
   device.reboot_ms = options.reboot_ms;
