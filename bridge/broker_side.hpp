@@ -26,12 +26,14 @@ class BrokerSide {
     CatalogCache* catalogs = nullptr;
     fleet::FleetReader* reader = nullptr;
     Refusals* refusals = nullptr;
+    const fleet::DownloadUrls* urls = nullptr;
     std::unique_ptr<fleet::PushStore> marks;
     std::unique_ptr<fleet::PushStore> push;
     std::unique_ptr<fleet::ReconcileStore> reconcile;
     std::unique_ptr<fleet::MonitorStore> monitor;
     std::function<bool()> leads;
     std::function<fleet::Time()> now;
+    fleet::DeviceRate* rate = nullptr;
     fleet::Sha256 sha256 = nullptr;
     fleet::LocalClock local_clock = nullptr;
   };

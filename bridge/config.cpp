@@ -3,8 +3,10 @@
 #include <charconv>
 #include <limits>
 
+#include "bridge/download_key.hpp"
 #include "bridge/issuing_authority.hpp"
 #include "bridge/manifest_keys.hpp"
+#include "bridge/secret_file.hpp"
 #include "fleet/ids.hpp"
 #include "topics/names.hpp"
 
@@ -13,6 +15,9 @@ namespace {
 
 using fleet::ErrorKind;
 using fleet::Expected;
+// Of PUBLIC_URL, where the rest of a download URL carries a ticket.
+constexpr std::size_t kSignedUrlBytesMax = 200;
+
 using Set = Expected<void> (*)(Config&, const std::string&);
 
 Expected<std::int64_t> whole_number(const std::string& text, std::int64_t least, std::int64_t most) {
@@ -29,6 +34,13 @@ template <std::string Config::*Field>
 Expected<void> text(Config& config, const std::string& value) {
   config.*Field = value;
   return {};
+}
+
+// A file's text in place of another variable's value, which is seen by whoever sees the environment.
+template <std::string Config::*Field>
+Expected<void> secret(Config& config, const std::string& path) {
+  if (path.empty()) return {};
+  return read_secret_file(path).map([&](const std::string& secret) { config.*Field = secret; });
 }
 
 template <int Config::*Field, int Least, int Most>
@@ -117,15 +129,21 @@ constexpr Row kRows[] = {
     {"PORT", "8080", number<&Config::port, 0, 65535>, "port of the HTTP server; 0 takes a free one"},
     {"API_KEY", "", text<&Config::api_key>,
      "key of the admin routes (X-API-Key); without it they answer 503"},
+    {"API_KEY_FILE", "", secret<&Config::api_key>, "file that holds API_KEY instead"},
     {"FIRMWARE_STORAGE_PATH", "/firmware", text<&Config::storage_path>, "folder of the firmware images"},
     {"PUBLIC_URL", "", public_url,
      "what devices reach the HTTP server by; makes download_url in MQTT offers absolute"},
+    {"DOWNLOAD_KEY_FILE", "", text<&Config::download_key_file>,
+     "file of one or two keys that sign download URLs, which then expire and are for one device"},
+    {"DOWNLOAD_URL_MINUTES", "1440", number<&Config::download_url_minutes, 1, 43200>,
+     "how long a signed download URL may be begun with"},
     {"UPLOAD_BYTES_MAX", "67108864", upload_limit, "largest firmware image in bytes"},
     {"HTTP_THREADS", "512", number<&Config::http_threads, 8, 4096>, "most connections served at once"},
     {"MQTT_URL", "mqtt://127.0.0.1:1883", mqtt_url,
      "the broker: mqtt://host:port, mqtts://host:port, or off"},
     {"MQTT_USERNAME", "", text<&Config::mqtt_username>, "user on the broker's internal listener"},
     {"MQTT_PASSWORD", "", text<&Config::mqtt_password>, "its password"},
+    {"MQTT_PASSWORD_FILE", "", secret<&Config::mqtt_password>, "file that holds MQTT_PASSWORD instead"},
     {"MQTT_CA", "", text<&Config::mqtt_ca>, "certificate file the broker is verified against (mqtts)"},
     {"MQTT_CERT", "", text<&Config::mqtt_cert>, "client certificate file (mqtts)"},
     {"MQTT_KEY", "", text<&Config::mqtt_key>, "its key file"},
@@ -136,6 +154,8 @@ constexpr Row kRows[] = {
      "name of this bridge on its service topic and to the broker"},
     {"DB_WRITERS", "1", number<&Config::db_writers, 1, 16>,
      "connections that write device messages; more only where a commit takes long"},
+    {"DEVICE_MESSAGES_PER_SECOND", "5", number<&Config::device_messages_per_second, 0, 1000000>,
+     "steady rate of one device's messages, after a burst of 20 or four seconds' worth; 0: no limit"},
     {"PUSH_PER_SECOND", "0", number<&Config::push_per_second, 0, 1000000>,
      "most offers pushed per second; 0: as fast as the broker acknowledges"},
     {"MANIFEST_KEYS", "", text<&Config::manifest_keys>,
@@ -181,6 +201,15 @@ Expected<Config> read_config(const std::function<std::string(const std::string&)
     const auto value = get(row.name);
     const auto done = row.set(config, value.empty() ? row.fallback : value);
     if (!done) add_problem(row.name, done.error().message);
+  }
+  for (const auto* name : {"API_KEY", "MQTT_PASSWORD"}) {
+    const auto file = std::string(name) + "_FILE";
+    if (!get(name).empty() && !get(file).empty()) add_problem(name, "is set and so is " + file + "; set one");
+  }
+  if (const auto key = DownloadKey::load(config.download_key_file); !key) {
+    add_problem("DOWNLOAD_KEY_FILE", key.error().message);
+  } else if (*key && config.public_url.size() > kSignedUrlBytesMax) {
+    add_problem("PUBLIC_URL", "may have 200 characters with DOWNLOAD_KEY_FILE: devices take URLs of 512");
   }
   if (config.mqtt_cert.empty() != config.mqtt_key.empty()) {
     add_problem("MQTT_CERT", "goes together with MQTT_KEY; one of them is missing");

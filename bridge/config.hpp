@@ -16,7 +16,9 @@ struct Config {
   int port = 0;
   std::string api_key;  ///< empty: admin routes answer 503
   std::string storage_path;
-  std::string public_url;  ///< no trailing slash; empty: relative download URLs
+  std::string public_url;         ///< no trailing slash; empty: relative download URLs
+  std::string download_key_file;  ///< signs download URLs; empty: they are plain
+  int download_url_minutes = 0;
   std::int64_t upload_bytes_max = 0;
   int http_threads = 0;
 
@@ -31,8 +33,9 @@ struct Config {
   std::string replica;
 
   int db_writers = 0;
-  int push_per_second = 0;    ///< 0: as fast as the broker acknowledges
-  std::string manifest_keys;  ///< folder of public keys; empty: none
+  int device_messages_per_second = 0;  ///< 0: no limit
+  int push_per_second = 0;             ///< 0: as fast as the broker acknowledges
+  std::string manifest_keys;           ///< folder of public keys; empty: none
   bool require_signed = false;
 
   std::string device_ca_cert;  ///< the issuing certificate with its chain; empty: no certificates are issued

@@ -20,6 +20,10 @@ void DeviceDesk::take(const topics::ParsedTopic& topic, const Incoming& incoming
     return;
   }
   if (incoming.payload.empty()) return;  // the echo of a clearing
+  if (!ports_.rate->admit(topic.device_id, ports_.now())) {
+    // No word at all: an ack would be final, so a device that only was too fast says it again.
+    return ports_.refusals->count("rate", topic.device_id + " sends too many messages");
+  }
   switch (topic.kind) {
     case DeviceTopic::check:
       return take_check(topic.device_id, incoming.payload);

@@ -6,6 +6,7 @@
 #include "bridge/mqtt_link.hpp"
 #include "bridge/offer_publisher.hpp"
 #include "bridge/refusals.hpp"
+#include "fleet/device_rate.hpp"
 #include "fleet/ports/front_desk.hpp"
 #include "topics/names.hpp"
 
@@ -23,6 +24,7 @@ class DeviceDesk {
     const topics::Names* names = nullptr;
     Refusals* refusals = nullptr;
     std::function<fleet::Time()> now;
+    fleet::DeviceRate* rate = nullptr;
   };
 
   explicit DeviceDesk(Ports ports) : ports_(std::move(ports)) {}

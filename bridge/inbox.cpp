@@ -7,14 +7,14 @@
 #include <functional>
 #include <iterator>
 
+#include "fleet/limits.hpp"
+
 namespace ota::bridge {
 namespace {
 
 using namespace std::chrono_literals;
 
 constexpr std::size_t kBatchMax = 500;
-// Per writer. Beyond it a message is refused: the device asks or resends later.
-constexpr std::size_t kQueueMax = 20000;
 constexpr auto kRetryPause = 250ms;
 
 fleet::Error busy() {
@@ -56,7 +56,7 @@ void Inbox::submit(fleet::Message message, fleet::Reply reply) {
   auto& shard = *shards_[std::hash<std::string>{}(message.device_id) % shards_.size()];
   {
     const std::lock_guard lock(shard.mutex);
-    if (shard.queue.size() < kQueueMax && !stopping_) {
+    if (shard.queue.size() < fleet::kInboxMessagesMax && !stopping_) {
       shard.queue.push_back({std::move(message), std::move(reply)});
       if (shard.queue.size() == 1) shard.filled.notify_one();
       return;

@@ -14,6 +14,7 @@
 #include <thread>
 
 #include "bridge/tcp_nodelay.hpp"
+#include "fleet/limits.hpp"
 
 namespace ota::bridge {
 namespace {
@@ -22,8 +23,6 @@ using namespace std::chrono_literals;
 
 // More unacknowledged publications make Paho slower, not faster: its lists are searched linearly.
 constexpr std::size_t kInFlightMax = 200;
-// Beyond it publications are dropped; offers are healed from the database, acks by the device's repetition.
-constexpr std::size_t kQueueMax = 50000;
 constexpr auto kAnswerWaitMax = 10s;
 constexpr auto kKeepAlive = 20s;
 constexpr auto kDrainMax = 2s;
@@ -108,7 +107,7 @@ class MqttLink::Impl : private mqtt::iaction_listener {
   void publish(std::string topic, std::string payload, bool retain, Done done) {
     {
       const std::lock_guard lock(mutex_);
-      if ((connected_ || connecting_) && queue_.size() < kQueueMax && !stopping_) {
+      if ((connected_ || connecting_) && queue_.size() < fleet::kWaitingPublicationsMax && !stopping_) {
         queue_.push_back({std::move(topic), std::move(payload), retain, std::move(done)});
         if (queue_.size() == 1) changed_.notify_all();
         return;

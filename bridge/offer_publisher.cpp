@@ -48,8 +48,7 @@ void OfferPublisher::publish(const fleet::Device& device) {
   const auto offer = fleet::offer_answer(device, ports_.catalogs->catalog(), ports_.now());
   const bool stands = device.offer->is_standing();
   if (stands && !offer) return;  // its release is newer than our catalog or just withdrawn: due again shortly
-  send(device.id, stands ? topics::encode_offer(*offer, ports_.public_url) : std::string{}, true,
-       device.offer->wanted_revision);
+  send(device.id, stands ? encode(device.id, *offer) : std::string{}, true, device.offer->wanted_revision);
   // A device that has, or is about to begin with, what was just withdrawn is told to stop (contract section
   // 4).
   const bool stopped = device.attempt && device.attempt->failure == fleet::FailureKind::withdrawn;
@@ -58,8 +57,11 @@ void OfferPublisher::publish(const fleet::Device& device) {
 }
 
 void OfferPublisher::answer(const std::string& device_id, const fleet::OfferAnswer& offer) {
-  send(device_id, topics::encode_offer(offer, ports_.public_url), offer.retain,
-       offer.retain ? offer.revision : 0);
+  send(device_id, encode(device_id, offer), offer.retain, offer.retain ? offer.revision : 0);
+}
+
+std::string OfferPublisher::encode(const std::string& device_id, const fleet::OfferAnswer& offer) const {
+  return topics::encode_offer(offer, ports_.urls->path(offer, device_id), ports_.public_url);
 }
 
 void OfferPublisher::clear(const std::string& device_id) {

@@ -10,6 +10,7 @@
 
 #include "bridge/mqtt_link.hpp"
 #include "fleet/device.hpp"
+#include "fleet/download_url.hpp"
 #include "fleet/messages.hpp"
 #include "fleet/ports/front_desk.hpp"
 #include "fleet/ports/push_store.hpp"
@@ -27,6 +28,7 @@ class OfferPublisher {
     std::unique_ptr<fleet::PushStore> marks;  ///< only for mark_published
     const topics::Names* names = nullptr;
     std::string public_url;
+    const fleet::DownloadUrls* urls = nullptr;
     std::function<fleet::Time()> now;
   };
 
@@ -44,6 +46,7 @@ class OfferPublisher {
   void clear(const std::string& device_id);
 
  private:
+  [[nodiscard]] std::string encode(const std::string& device_id, const fleet::OfferAnswer& offer) const;
   void send(const std::string& device_id, std::string payload, bool retain, std::int64_t revision);
   bool is_overtaken(const std::string& device_id, std::int64_t revision, bool stands);
   void note_published();

@@ -6,6 +6,7 @@
 
 #include "bridge/broker_reload.hpp"
 #include "bridge/broker_side.hpp"
+#include "bridge/download_key.hpp"
 #include "bridge/broker_visit.hpp"
 #include "bridge/file_blobs.hpp"
 #include "bridge/fresh_stores.hpp"
@@ -19,6 +20,7 @@
 #include "bridge/sha256.hpp"
 #include "bridge/x509.hpp"
 #include "bridge/zone_clock.hpp"
+#include "fleet/device_rate.hpp"
 #include "http/server.hpp"
 #include "sql/admin_store.hpp"
 #include "sql/catalog_store.hpp"
@@ -74,12 +76,16 @@ class Service::Impl {
         blobs_(config.storage_path, config.upload_bytes_max,
                [this](const std::string& file_path) { return releases_.is_file_used(file_path); }),
         manifests_(ManifestKeys::load(config.manifest_keys).value()),
+        download_key_(DownloadKey::load(config.download_key_file).value()),
+        urls_(download_key_.get(), std::chrono::minutes(config.download_url_minutes)),
         authority_(
             IssuingAuthority::load(config.device_ca_cert, config.device_ca_key, config.device_cert_days)
                 .value()),
         certificates_(pool_),
         enrolments_(pool_),
         inbox_(inbox_ports(config)),
+        mqtt_rate_(config.device_messages_per_second, burst(config)),
+        rest_rate_(config.device_messages_per_second, burst(config)),
         leadership_(std::make_unique<sql::PgLeaderLock>(),
                     [this](bool leads) {
                       if (broker_) broker_->leadership_changed(leads);
@@ -113,6 +119,10 @@ class Service::Impl {
   }
 
  private:
+  static int burst(const Config& config) {
+    return std::max(fleet::kDeviceBurstMessages, 4 * config.device_messages_per_second);
+  }
+
   Inbox::Ports inbox_ports(const Config& config) {
     Inbox::Ports ports;
     for (int i = 0; i < config.db_writers; ++i)
@@ -140,12 +150,14 @@ class Service::Impl {
     ports.catalogs = &catalogs_;
     ports.reader = &reader_;
     ports.refusals = &refusals_;
+    ports.urls = &urls_;
     ports.marks = std::make_unique<sql::PgPushStore>();
     ports.push = std::make_unique<sql::PgPushStore>();
     ports.reconcile = std::make_unique<sql::PgReconcileStore>();
     ports.monitor = std::make_unique<sql::PgMonitorStore>();
     ports.leads = [this] { return leadership_.leads(); };
     ports.now = &now;
+    ports.rate = &mqtt_rate_;
     ports.sha256 = &sha256;
     ports.local_clock = &local_clock;
     return std::make_unique<BrokerSide>(config, *topics::Names::make(config.mqtt_root), std::move(ports));
@@ -260,13 +272,22 @@ class Service::Impl {
             devices_,
             fresh_events_,
             *manifests_,
+            urls_,
             &sha256,
             &local_clock,
             &now,
             [this](const std::string& device_id) {
               if (broker_) broker_->forget_device(device_id);
             },
+            [this](const std::string& device_id) { return may_speak(device_id); },
+            [this](const char* kind, const std::string& example) { refusals_.count(kind, example); },
             identity_ports()};
+  }
+
+  bool may_speak(const std::string& device_id) {
+    if (rest_rate_.admit(device_id, now())) return true;
+    refusals_.count("rate", device_id + " sends too many requests");
+    return false;
   }
 
   std::string refusal_lines() const {
@@ -290,10 +311,15 @@ class Service::Impl {
   FreshEvents fresh_events_;
   FileBlobs blobs_;
   std::unique_ptr<ManifestKeys> manifests_;
+  std::unique_ptr<DownloadKey> download_key_;
+  const fleet::DownloadUrls urls_;
   std::unique_ptr<IssuingAuthority> authority_;  // null: no certificates are issued here
   sql::PgCertificateStore certificates_;
   sql::PgEnrolmentStore enrolments_;
   Inbox inbox_;
+  // One for each world: over REST anybody may use a device's name, and must not silence it over MQTT.
+  fleet::DeviceRate mqtt_rate_;
+  fleet::DeviceRate rest_rate_;
   Leadership leadership_;
   std::unique_ptr<BrokerSide> broker_;
   RolloutLoop rollout_loop_;

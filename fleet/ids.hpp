@@ -4,11 +4,9 @@
 #include <string_view>
 
 #include "fleet/expected.hpp"
+#include "fleet/limits.hpp"
 
 namespace ota::fleet {
-
-/// Longest device id, model and version in characters (contract section 4, Rules).
-inline constexpr std::size_t kIdCharsMax = 64;
 
 /// The one grammar for REST, MQTT and the command line: a whole-string match of [A-Za-z0-9._:-]{1,64},
 /// not "." or "..". On failure `invalid` with a sentence that names `field`.

@@ -6,12 +6,10 @@
 #include <string_view>
 
 #include "fleet/expected.hpp"
+#include "fleet/limits.hpp"
 #include "fleet/time.hpp"
 
 namespace ota::fleet {
-
-/// Longest manifest in bytes; what a signature of RSA-3072 needs fits.
-inline constexpr std::size_t kManifestBytesMax = 1024;
 
 /// What a release's signer vouches for (docs/manifest.md has the format). The exact text travels from the
 /// signer to the device; nobody on the way writes it anew.

@@ -6,14 +6,10 @@
 
 #include "fleet/expected.hpp"
 #include "fleet/json_value.hpp"
+#include "fleet/limits.hpp"
 #include "fleet/messages.hpp"
 
 namespace ota::fleet {
-
-/// Longest error_message kept, in bytes; a longer one is cut at a UTF-8 boundary, never refused.
-inline constexpr std::size_t kErrorMessageBytesMax = 1024;
-inline constexpr std::size_t kReportIdBytesMax = 64;
-inline constexpr std::size_t kReportedBytesMax = 4096;
 
 /// The members of a body, read one by one with their type and range tested; optional ones may be absent or
 /// null. Every error is `invalid` and names the field. Used by every edge, so a concept has one validator.

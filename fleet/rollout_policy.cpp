@@ -9,9 +9,6 @@
 namespace ota::fleet {
 namespace {
 
-constexpr std::size_t kStagesMax = 50;
-constexpr std::size_t kCriteriaMax = 20;
-constexpr std::size_t kWindowsMax = 50;
 constexpr int kCountMax = 10'000'000;
 constexpr int kYearMinutes = 366 * 24 * 60;
 constexpr std::array<std::string_view, 7> kWeekdays = {"mon", "tue", "wed", "thu", "fri", "sat", "sun"};

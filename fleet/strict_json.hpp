@@ -5,12 +5,9 @@
 
 #include "fleet/expected.hpp"
 #include "fleet/json_value.hpp"
+#include "fleet/limits.hpp"
 
 namespace ota::fleet {
-
-/// Largest JSON text taken from outside, in bytes, and how deep it may nest.
-inline constexpr std::size_t kJsonBytesMax = 65536;
-inline constexpr int kJsonDepthMax = 16;
 
 /// Reads hostile JSON: RFC 8259 and nothing more, valid UTF-8, no duplicate keys, no NUL, no number outside
 /// of a finite double, at most `bytes_max` and kJsonDepthMax (tested while reading, so memory stays bounded).

@@ -31,7 +31,7 @@ Expected<fleet::EventQuery> read_event_query(const Params& params) {
     if (!id) return fleet::fail(ErrorKind::invalid, "rollout_id must be a whole number from 1");
     query.rollout_id = *id;
   }
-  const auto limit = limit_param(params, 50, 500);
+  const auto limit = limit_param(params, 50, fleet::kListRowsMax);
   if (!limit) return tl::unexpected(limit.error());
   query.count_max = *limit;
   const auto cursor = cursor_param(params);
@@ -48,7 +48,7 @@ Api::Api(const ServerOptions& options, const Ports& ports)
 Response Api::list_releases(Request& request) {
   const auto model = optional_id_param(*request.params, "device_model");
   if (!model) return error_reply(model.error());
-  const auto limit = limit_param(*request.params, 10, 100);
+  const auto limit = limit_param(*request.params, 10, fleet::kReleaseRowsMax);
   if (!limit) return error_reply(limit.error());
   const auto rows = ports_.releases.list_releases(*model, *limit);
   return rows ? ok_reply(releases_json(*rows)) : error_reply(rows.error());
@@ -57,7 +57,7 @@ Response Api::list_releases(Request& request) {
 Response Api::list_devices(Request& request) {
   const auto model = optional_id_param(*request.params, "device_model");
   if (!model) return error_reply(model.error());
-  const auto limit = limit_param(*request.params, 50, 500);
+  const auto limit = limit_param(*request.params, 50, fleet::kListRowsMax);
   if (!limit) return error_reply(limit.error());
   const auto rows = ports_.fleet.list_devices(*model, *limit);
   return rows ? ok_reply(devices_json(*rows)) : error_reply(rows.error());
@@ -68,7 +68,7 @@ Response Api::list_updates(Request& request) {
   if (!device_id) return error_reply(device_id.error());
   const auto version = optional_version_param(*request.params, "firmware_version");
   if (!version) return error_reply(version.error());
-  const auto limit = limit_param(*request.params, 50, 500);
+  const auto limit = limit_param(*request.params, 50, fleet::kListRowsMax);
   if (!limit) return error_reply(limit.error());
   const auto rows = ports_.fleet.list_updates(*device_id, *version, *limit);
   return rows ? ok_reply(updates_json(*rows)) : error_reply(rows.error());

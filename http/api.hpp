@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <optional>
 #include <string>
@@ -83,6 +84,8 @@ class Api {
 
  private:
   using Encode = std::function<Response(const fleet::Answer& answer)>;
+  /// The answer to a device's message that cannot be taken; it is counted.
+  [[nodiscard]] Response refuse_message(const char* kind, const fleet::Error& error) const;
   /// Hands a device's message in; it is answered after its commit.
   Response submit(Request& request, fleet::Message message, Encode encode);
   struct ReleaseName {
@@ -90,6 +93,11 @@ class Api {
     std::string model;
   };
   [[nodiscard]] fleet::Expected<ReleaseName> find_release(const Request& request) const;
+  /// Whether the request may load that image; `forbidden` or `unauthorized` with a sentence when not.
+  [[nodiscard]] fleet::Expected<void> judge_download(const Request& request, const std::string& version,
+                                                     const std::string& model) const;
+  [[nodiscard]] fleet::Expected<void> judge_ticket(const Request& request, const std::string& version,
+                                                   const std::string& model) const;
   [[nodiscard]] fleet::Expected<fleet::Manifest> read_manifest(const std::string& text) const;
   [[nodiscard]] fleet::Expected<void> adopt_manifest(const std::string& text,
                                                      fleet::NewRelease& release) const;
@@ -120,6 +128,7 @@ class Api {
   const Ports ports_;
   ReleaseIndex index_;
   AdminGate gate_;
+  std::atomic<int> uploads_{0};  // under way
 };
 
 }  // namespace ota::http

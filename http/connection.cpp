@@ -10,6 +10,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "fleet/limits.hpp"
+
 namespace ota::http {
 namespace {
 
@@ -33,10 +35,10 @@ Connection::~Connection() {
 
 Connection::Head Connection::head() {
   const auto found = in_.find(kHeadEnd, std::max(in_at_, searched_to_));
-  if (found != std::string::npos && found - in_at_ <= kHeadBytesMax) return Head::whole;
+  if (found != std::string::npos && found - in_at_ <= fleet::kRequestHeadBytesMax) return Head::whole;
   // The end may lie across two reads.
   searched_to_ = in_.size() < kHeadEnd.size() ? 0 : in_.size() - kHeadEnd.size() + 1;
-  return in_.size() - in_at_ > kHeadBytesMax ? Head::too_long : Head::partial;
+  return in_.size() - in_at_ > fleet::kRequestHeadBytesMax ? Head::too_long : Head::partial;
 }
 
 Connection::Head Connection::fill() {

@@ -18,9 +18,6 @@ struct TransferLimits {
   std::chrono::milliseconds rate_window{60000};
 };
 
-/// Longest request head in bytes; beyond it 431.
-inline constexpr std::size_t kHeadBytesMax = 32768;
-
 /// One client's socket with what was read from it and what is to be written. Belongs to one thread at a time;
 /// it is handed between the poller and a worker. Closes the socket at the end.
 class Connection {

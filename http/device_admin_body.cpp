@@ -12,13 +12,10 @@ using fleet::ErrorKind;
 using fleet::Expected;
 using fleet::JsonValue;
 
-constexpr std::size_t kGroupBytesMax = 200;
-constexpr std::size_t kGroupsMax = 100;
-constexpr std::size_t kGroupDevicesMax = 10000;
-
 Expected<std::string> parse_group(std::string_view field, std::string_view text) {
   const bool has_nul = text.find('\0') != std::string_view::npos;
-  if (!text.empty() && text.size() <= kGroupBytesMax && is_utf8(text) && !has_nul) return std::string(text);
+  if (!text.empty() && text.size() <= fleet::kGroupBytesMax && is_utf8(text) && !has_nul)
+    return std::string(text);
   return fleet::fail(ErrorKind::invalid,
                      std::string(field) + " must be a text of 1 to 200 bytes without NUL");
 }
@@ -75,7 +72,7 @@ Expected<fleet::DevicePatch> read_device_patch(const JsonValue& body) {
   if (auto object = require_object(body); !object) return tl::unexpected(object.error());
   fleet::DevicePatch patch;
   if (given(body, "groups") != nullptr) {
-    auto groups = read_texts(body, "groups", kGroupsMax, parse_group);
+    auto groups = read_texts(body, "groups", fleet::kGroupsMax, parse_group);
     if (!groups) return tl::unexpected(groups.error());
     patch.groups = std::move(*groups);
   }
@@ -107,10 +104,10 @@ Expected<fleet::GroupChange> read_group_change(std::string_view group, const Jso
   auto name = parse_group("the group's name", group);
   if (!name) return tl::unexpected(name.error());
   change.group = std::move(*name);
-  auto add = read_texts(body, "add", kGroupDevicesMax, fleet::parse_id);
+  auto add = read_texts(body, "add", fleet::kGroupDevicesMax, fleet::parse_id);
   if (!add) return tl::unexpected(add.error());
   change.add = std::move(*add);
-  auto remove = read_texts(body, "remove", kGroupDevicesMax, fleet::parse_id);
+  auto remove = read_texts(body, "remove", fleet::kGroupDevicesMax, fleet::parse_id);
   if (!remove) return tl::unexpected(remove.error());
   change.remove = std::move(*remove);
   if (change.add.empty() && change.remove.empty()) {

@@ -117,7 +117,7 @@ Response Api::offer_to_device(Request& request) {
 
 Response Api::change_group(Request& request) {
   auto change =
-      fleet::parse_json(request.body, kLongJsonBytesMax).and_then([&](const fleet::JsonValue& body) {
+      fleet::parse_json(request.body, fleet::kLongJsonBytesMax).and_then([&](const fleet::JsonValue& body) {
         return read_group_change(request.captured, body);
       });
   if (!change) return error_reply(change.error());

@@ -44,9 +44,15 @@ Expected<CheckRequest> read_check(const Params& params) {
   return request;
 }
 
-Response check_reply(const fleet::Answer& answer, bool with_attempt) {
+struct CheckForm {
+  const fleet::DownloadUrls* urls = nullptr;
+  std::string device_id;
+  bool with_attempt = false;
+};
+
+Response check_reply(const fleet::Answer& answer, const CheckForm& form) {
   if (const auto* offer = std::get_if<fleet::OfferAnswer>(&answer))
-    return ok_reply(check_json(*offer, with_attempt));
+    return ok_reply(check_json(*offer, form.urls->path(*offer, form.device_id), form.with_attempt));
   if (const auto* none = std::get_if<fleet::NoUpdateAnswer>(&answer)) return ok_reply(check_json(*none));
   if (std::holds_alternative<fleet::RevokedAnswer>(answer))
     return error_reply(403, fleet::RevokedAnswer::kReason);
@@ -65,7 +71,15 @@ Response report_reply(const fleet::Answer& answer) {
 
 }  // namespace
 
+Response Api::refuse_message(const char* kind, const fleet::Error& error) const {
+  if (ports_.count_refusal) ports_.count_refusal(kind, error.message);
+  return error_reply(error);
+}
+
 Response Api::submit(Request& request, fleet::Message message, Encode encode) {
+  if (ports_.may_speak && !ports_.may_speak(message.device_id)) {
+    return error_reply(429, "this device sends too many messages; let it wait between them");
+  }
   const auto later = request.answer_later();
   if (!later) return error_reply(503, "too many devices ask at once");
   ports_.front_desk.submit(
@@ -78,20 +92,20 @@ Response Api::submit(Request& request, fleet::Message message, Encode encode) {
 
 Response Api::check(Request& request) {
   auto wanted = read_check(*request.params);
-  if (!wanted) return error_reply(wanted.error());
-  const bool with_attempt = wanted->with_attempt;
+  if (!wanted) return refuse_message("check", wanted.error());
+  CheckForm form{&ports_.urls, wanted->device_id, wanted->with_attempt};
   return submit(request,
                 {std::move(wanted->device_id), fleet::Channel::rest, now(), std::move(wanted->check)},
-                [with_attempt](const fleet::Answer& answer) { return check_reply(answer, with_attempt); });
+                [form = std::move(form)](const fleet::Answer& answer) { return check_reply(answer, form); });
 }
 
 Response Api::report(Request& request) {
   auto device_id = fleet::parse_id("device_id", request.captured);
-  if (!device_id) return error_reply(device_id.error());
+  if (!device_id) return refuse_message("status", device_id.error());
   auto report = fleet::parse_json(request.body).and_then([&](const fleet::JsonValue& body) {
     return fleet::parse_report(body, *device_id);
   });
-  if (!report) return error_reply(report.error());
+  if (!report) return refuse_message("status", report.error());
   return submit(request, {std::move(*device_id), fleet::Channel::rest, now(), std::move(*report)},
                 report_reply);
 }

@@ -8,13 +8,17 @@
 #include <cctype>
 
 #include "fleet/ids.hpp"
-#include "fleet/strict_json.hpp"
+#include "fleet/limits.hpp"
 #include "http/replies.hpp"
 
 namespace ota::http {
 namespace {
 
 using Clock = Connection::Clock;
+
+static_assert(CPPHTTPLIB_REQUEST_URI_MAX_LENGTH == fleet::kRequestLineBytesMax);
+static_assert(CPPHTTPLIB_HEADER_MAX_LENGTH == fleet::kRequestLineBytesMax);
+static_assert(CPPHTTPLIB_HEADER_MAX_COUNT == fleet::kRequestHeadersMax);
 
 constexpr int kListenBacklog = 1024;
 // Multipart headers and boundaries around an image.
@@ -42,7 +46,7 @@ void log_request(const std::string& peer, const httplib::Request& request, int s
 }
 
 std::size_t json_bytes_max(BodyKind kind) {
-  return kind == BodyKind::long_json ? kLongJsonBytesMax : fleet::kJsonBytesMax;
+  return kind == BodyKind::long_json ? fleet::kLongJsonBytesMax : fleet::kJsonBytesMax;
 }
 
 // What is known of the request that a thread serves, while the library calls back into us.
@@ -70,8 +74,9 @@ Dialogue::Dialogue(const ServerOptions& options, Api& api, AnswerQueue& answers,
                    const std::atomic<bool>& closing)
     : options_(options), api_(api), answers_(answers), closing_(closing) {
   // The library's limit is for the longest of all; each route's own is tested by refuse_body and read_body.
-  set_payload_max_length(std::max(
-      static_cast<std::size_t>(options_.upload_bytes_max) + kMultipartOverheadBytes, kLongJsonBytesMax));
+  set_payload_max_length(
+      std::max(static_cast<std::size_t>(options_.upload_bytes_max) + kMultipartOverheadBytes,
+               fleet::kLongJsonBytesMax));
   install_handlers();
   install_routes();
 }

@@ -21,15 +21,6 @@ Json nullable(const std::string& text) {
   return text.empty() ? Json(nullptr) : Json(text);
 }
 
-std::string download_url(const fleet::OfferAnswer& offer) {
-  const auto& release = *offer.release;
-  std::string url = "/api/firmware/download/" + release.version;
-  if (offer.catalog->is_ambiguous(release.version)) url += "?device_model=" + release.model;
-  // '+' in a version is a space to servers that decode it as a form; as %2B it is neither.
-  for (auto at = url.find('+'); at != std::string::npos; at = url.find('+', at)) url.replace(at, 1, "%2B");
-  return url;
-}
-
 // A label's value in text exposition format 0.0.4.
 std::string label(const std::string& text) {
   std::string escaped;
@@ -88,6 +79,8 @@ std::string_view reason_phrase(int status) {
       return "Payload Too Large";
     case 422:
       return "Unprocessable Content";
+    case 429:
+      return "Too Many Requests";
     case 431:
       return "Request Header Fields Too Large";
     case 503:
@@ -111,7 +104,7 @@ Response error_reply(int status, std::string_view detail) {
   Response response;
   response.status = status;
   response.body = detail_json(detail);
-  if (status == 503) response.headers.emplace_back("Retry-After", kRetryAfterSeconds);
+  if (status == 503 || status == 429) response.headers.emplace_back("Retry-After", kRetryAfterSeconds);
   return response;
 }
 
@@ -122,15 +115,15 @@ Response error_reply(const fleet::Error& error) {
   return error_reply(status, "internal error; the server's log says more");
 }
 
-std::string check_json(const fleet::OfferAnswer& offer, bool with_attempt) {
+std::string check_json(const fleet::OfferAnswer& offer, const std::string& download_path, bool with_attempt) {
   const auto& release = *offer.release;
-  auto notes = fleet::cut_utf8(release.notes, kNotesBytesMax);
+  auto notes = fleet::cut_utf8(release.notes, fleet::kNotesBytesMax);
   while (true) {
     Json json = {
         {"update_available", true},
         {"current_version", offer.current_version},
         {"latest_version", release.version},
-        {"download_url", download_url(offer)},
+        {"download_url", download_path},
         {"file_size", release.size_bytes},
         {"checksum_sha256", release.sha256},
         {"release_notes", std::string(notes)},
@@ -145,7 +138,7 @@ std::string check_json(const fleet::OfferAnswer& offer, bool with_attempt) {
       if (offer.start_within_seconds > 0) json["start_within_seconds"] = offer.start_within_seconds;
     }
     std::string text = dump(json);
-    if (text.size() <= kCheckBytesMax || notes.empty()) return text;
+    if (text.size() <= fleet::kOfferBytesMax || notes.empty()) return text;
     // Escapes made the notes longer than their 256 bytes: halve them until the answer fits.
     notes = fleet::cut_utf8(notes, notes.size() / 2);
   }
@@ -154,7 +147,7 @@ std::string check_json(const fleet::OfferAnswer& offer, bool with_attempt) {
 std::string check_json(const fleet::NoUpdateAnswer& answer) {
   Json json = {{"update_available", false}, {"current_version", answer.current_version}};
   if (answer.latest_version) json["latest_version"] = *answer.latest_version;
-  json["reason"] = std::string(fleet::cut_utf8(answer.reason, kNotesBytesMax));
+  json["reason"] = std::string(fleet::cut_utf8(answer.reason, fleet::kNotesBytesMax));
   return dump(json);
 }
 

@@ -10,9 +10,6 @@
 
 namespace ota::http {
 
-/// Longest plain answer to a check in bytes: devices parse it into a fixed buffer (contract section 1).
-inline constexpr std::size_t kCheckBytesMax = 1024;
-inline constexpr std::size_t kNotesBytesMax = 256;
 /// What clients are told to wait when the service cannot answer now.
 inline constexpr std::string_view kRetryAfterSeconds = "5";
 
@@ -29,8 +26,10 @@ inline constexpr std::string_view kRetryAfterSeconds = "5";
 /// {"detail": message} as text.
 [[nodiscard]] std::string detail_json(std::string_view message);
 
-/// Contract section 1, the answers by route. `with_attempt` adds the further keys of manifest=1.
-[[nodiscard]] std::string check_json(const fleet::OfferAnswer& offer, bool with_attempt);
+/// Contract section 1, the answers by route. `download_path` is the offer's download_url; `with_attempt` adds
+/// the further keys of manifest=1.
+[[nodiscard]] std::string check_json(const fleet::OfferAnswer& offer, const std::string& download_path,
+                                     bool with_attempt);
 [[nodiscard]] std::string check_json(const fleet::NoUpdateAnswer& answer);
 [[nodiscard]] std::string status_json(std::string_view message);
 [[nodiscard]] std::string uploaded_json(const fleet::NewRelease& release);

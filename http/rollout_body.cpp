@@ -14,9 +14,6 @@ using fleet::ErrorKind;
 using fleet::Expected;
 using fleet::JsonValue;
 
-constexpr std::size_t kNameBytesMax = 200;
-constexpr std::size_t kSaltBytesMax = 64;
-constexpr std::size_t kWhyBytesMax = 500;
 constexpr std::array<std::string_view, 4> kTargetTypes = {"all", "canary", "specific", "group"};
 
 // Null is as good as not there.
@@ -27,7 +24,7 @@ bool is_given(const JsonValue* member) {
 using ParseItem = Expected<std::string> (*)(std::string_view field, std::string_view text);
 
 Expected<std::string> parse_group(std::string_view field, std::string_view text) {
-  if (!text.empty() && text.size() <= kNameBytesMax) return std::string(text);
+  if (!text.empty() && text.size() <= fleet::kGroupBytesMax) return std::string(text);
   return fleet::fail(ErrorKind::invalid, std::string(field) + " must hold texts of 1 to 200 bytes");
 }
 
@@ -117,7 +114,7 @@ Expected<fleet::NewRollout> read_rollout(const JsonValue& body) {
   if (auto object = require_object(body); !object) return tl::unexpected(object.error());
   fleet::NewRollout rollout;
   if (const auto name = fleet::required_text(body, "name"); !name) return tl::unexpected(name.error());
-  auto name = short_text(body, "name", kNameBytesMax);
+  auto name = short_text(body, "name", fleet::kRolloutNameBytesMax);
   if (!name) return tl::unexpected(name.error());
   if (name->empty()) return fleet::fail(ErrorKind::invalid, "name is empty; give the rollout a name");
   rollout.name = std::move(*name);
@@ -141,7 +138,7 @@ Expected<fleet::NewRollout> read_rollout(const JsonValue& body) {
   const auto downgrade = fleet::optional_bool(body, "allow_downgrade");
   if (!downgrade) return tl::unexpected(downgrade.error());
   rollout.allow_downgrade = downgrade->value_or(false);
-  auto salt = short_text(body, "salt", kSaltBytesMax);
+  auto salt = short_text(body, "salt", fleet::kSaltBytesMax);
   if (!salt) return tl::unexpected(salt.error());
   rollout.salt = std::move(*salt);
   auto policy = fleet::parse_policy(body);
@@ -198,7 +195,7 @@ Expected<OrderBody> read_order(std::string_view text) {
   const auto body = fleet::parse_json(text);
   if (!body) return tl::unexpected(body.error());
   if (auto object = require_object(*body); !object) return tl::unexpected(object.error());
-  auto why = short_text(*body, "why", kWhyBytesMax);
+  auto why = short_text(*body, "why", fleet::kWhyBytesMax);
   if (!why) return tl::unexpected(why.error());
   order.why = std::move(*why);
   const auto acknowledge = fleet::optional_bool(*body, "acknowledge");

@@ -17,8 +17,6 @@ using fleet::ErrorKind;
 using fleet::Expected;
 using fleet::RolloutCommand;
 
-constexpr std::size_t kSettledMax = 10000;
-
 Expected<std::int64_t> rollout_id(std::string_view text) {
   if (const auto id = parse_whole(text, 1, std::numeric_limits<std::int64_t>::max())) return *id;
   return fleet::fail(ErrorKind::invalid, "the rollout's id must be a whole number from 1");
@@ -38,7 +36,7 @@ Expected<fleet::RolloutQuery> read_query(const Params& params) {
   auto model = optional_id_param(params, "device_model");
   if (!model) return tl::unexpected(model.error());
   query.model = std::move(*model);
-  const auto limit = limit_param(params, 50, 500);
+  const auto limit = limit_param(params, 50, fleet::kListRowsMax);
   if (!limit) return tl::unexpected(limit.error());
   query.count_max = *limit;
   const auto cursor = cursor_param(params);
@@ -143,7 +141,7 @@ Response Api::retry_rollout(Request& request) {
 
 void Api::settle(const std::vector<std::string>& device_ids) {
   // The others, and those for which the inbox has no room, are told when they ask.
-  const auto count = std::min(device_ids.size(), kSettledMax);
+  const auto count = std::min(device_ids.size(), fleet::kGroupDevicesMax);
   for (std::size_t i = 0; i < count; ++i) {
     ports_.front_desk.submit({device_ids[i], fleet::Channel::internal, ports_.now(), fleet::Settle{}},
                              [](const auto&) {});

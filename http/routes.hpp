@@ -22,9 +22,6 @@ enum class Role { device, monitor, viewer, publisher, operator_, admin };
 /// What a route reads after the head.
 enum class BodyKind { none, json, optional_json, long_json, multipart };
 
-/// Largest `long_json` body: two lists of 10 000 device ids.
-inline constexpr std::size_t kLongJsonBytesMax = 2 * 1024 * 1024;
-
 /// Requests of one lane share a number of threads, so that no kind of request can starve another.
 enum class Lane { device, download, upload, admin, monitor, enrolment };
 inline constexpr int kLanes = 6;

@@ -7,7 +7,9 @@
 #include <memory>
 #include <string>
 
+#include "fleet/download_url.hpp"
 #include "fleet/expected.hpp"
+#include "fleet/limits.hpp"
 #include "fleet/ports/admin_store.hpp"
 #include "fleet/ports/blobs.hpp"
 #include "fleet/ports/device_store.hpp"
@@ -18,7 +20,7 @@
 
 namespace ota::http {
 
-/// The limits of the REST server. Every one has a defined outcome when it is reached; see each.
+/// The settings of the REST server. What happens at each limit says fleet/limits.hpp.
 struct ServerOptions {
   std::string host = "0.0.0.0";
   int port = 8080;              ///< 0: any free one
@@ -26,17 +28,21 @@ struct ServerOptions {
   bool require_signed = false;  ///< uploads need a manifest that verifies
   std::string version;          ///< of this service, told on /health
 
-  int threads_max = 512;    ///< connections served at a time
-  int queue_max = 4096;     ///< device messages that wait for their commit; beyond it 503
-  int downloads_max = 400;  ///< images sent at a time; beyond it 503 with Retry-After
-  std::int64_t upload_bytes_max = 64 * 1024 * 1024;  ///< beyond it 413
+  int threads_max = fleet::kHttpThreadsMax;   ///< connections served at a time
+  int queue_max = fleet::kWaitingAnswersMax;  ///< device messages that wait for their commit; beyond it 503
+  int downloads_max = 400;                    ///< images sent at a time; beyond it 503 with Retry-After
+  int uploads_max = fleet::kUploadsMax;       ///< images received at a time; beyond it 503 with Retry-After
+  std::int64_t upload_bytes_max = fleet::kUploadBytesMax;  ///< beyond it 413
 
-  std::chrono::seconds keep_alive{5};        ///< an idle connection is closed after it
-  std::chrono::seconds io_timeout{5};        ///< one read or write that does not move
-  std::chrono::seconds answer_timeout{10};   ///< wait for a device message's commit; beyond it 503
-  std::chrono::seconds request_timeout{20};  ///< for a request's header and JSON body to arrive as a whole
-  std::int64_t bytes_per_second_min = 256;   ///< slower transfers are cut; 0: never
-  std::chrono::seconds rate_window{60};      ///< over which that rate is measured
+  std::chrono::seconds keep_alive{fleet::kIdleTimeMax};  ///< an idle connection is closed after it
+  std::chrono::seconds io_timeout{fleet::kIdleTimeMax};  ///< one read or write that does not move
+  std::chrono::seconds answer_timeout{
+      fleet::kAnswerWaitMax};  ///< wait for a device message's commit; beyond it 503
+  std::chrono::seconds request_timeout{
+      fleet::kRequestTimeMax};  ///< for a request's header and JSON body to arrive as a whole
+  std::int64_t bytes_per_second_min =
+      fleet::kTransferBytesPerSecondMin;  ///< slower transfers are cut; 0: never
+  std::chrono::seconds rate_window{60};   ///< over which that rate is measured
 };
 
 /// What only the bridge's main knows of its health.
@@ -57,11 +63,16 @@ struct Ports {
   fleet::DeviceStore& devices;
   fleet::EventStore& events;
   const fleet::ManifestVerifier& manifests;
+  const fleet::DownloadUrls& urls;
   fleet::Sha256 sha256 = nullptr;
   fleet::LocalClock local_clock = nullptr;
   std::function<fleet::Time()> now;
   std::function<void(const std::string& device_id)>
       forget_device;  ///< clears a deleted device's retained offer
+  /// Whether a device may send one more message now; empty: always.
+  std::function<bool(const std::string& device_id)> may_speak;
+  /// Counts a device's message that cannot be taken, by kind, with an example for the log; may be empty.
+  std::function<void(const char* kind, const std::string& example)> count_refusal;
   IdentityPorts identity = {};
 };
 

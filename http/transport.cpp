@@ -16,7 +16,6 @@ namespace {
 
 using Clock = Connection::Clock;
 
-constexpr std::size_t kConnectionsMax = 8192;
 // A busy client's next request comes at once: waiting this long for it saves a hand-over between threads.
 constexpr std::chrono::milliseconds kNextRequestWait{2};
 constexpr std::chrono::seconds kStopWait{3};
@@ -41,7 +40,7 @@ std::size_t raise_descriptor_limit() {
 std::size_t connections_max() {
   constexpr std::size_t kOthers = 256;  // database, broker, images
   const auto descriptors = raise_descriptor_limit();
-  return descriptors > 2 * kOthers ? std::min(kConnectionsMax, descriptors - kOthers) : kOthers;
+  return descriptors > 2 * kOthers ? std::min(fleet::kHttpConnectionsMax, descriptors - kOthers) : kOthers;
 }
 
 }  // namespace
@@ -89,7 +88,8 @@ void Transport::stop() {
 void Transport::take(std::unique_ptr<Connection> connection, bool head_too_long) {
   if (head_too_long) {
     refuse(std::move(connection),
-           error_reply(431, "the request's head is larger than " + std::to_string(kHeadBytesMax) + " bytes"));
+           error_reply(431, "the request's head is larger than " +
+                                std::to_string(fleet::kRequestHeadBytesMax) + " bytes"));
     return;
   }
   const Lane lane = lane_of(connection->buffered());

@@ -102,6 +102,20 @@ Expected<std::string> store(Request& request, fleet::BlobUpload& upload, fleet::
   return parts.manifest();
 }
 
+// One of the uploads that may be under way at a time.
+class UploadPlace {
+ public:
+  UploadPlace(std::atomic<int>& taken, int most) : taken_(taken), is_free_(++taken <= most) {}
+  ~UploadPlace() { --taken_; }
+  UploadPlace(const UploadPlace&) = delete;
+  UploadPlace& operator=(const UploadPlace&) = delete;
+  [[nodiscard]] bool is_free() const { return is_free_; }
+
+ private:
+  std::atomic<int>& taken_;
+  const bool is_free_;
+};
+
 std::string differing(const fleet::Manifest& manifest, const fleet::NewRelease& release) {
   if (manifest.model != release.model) return "model " + manifest.model;
   if (manifest.version != release.version) return "version " + manifest.version;
@@ -148,6 +162,11 @@ Response Api::upload(Request& request) {
   auto release = read_release(*request.params);
   if (!release) return error_reply(release.error());
   release->by = request.actor;
+  const UploadPlace place(uploads_, options_.uploads_max);
+  if (!place.is_free()) {
+    return error_reply(503, "at most " + std::to_string(options_.uploads_max) +
+                                " images are received at a time; try again shortly");
+  }
   auto upload = ports_.blobs.begin_upload();
   if (!upload) return error_reply(upload.error());
   const auto manifest = store(request, **upload, *release);

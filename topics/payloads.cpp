@@ -17,10 +17,10 @@ std::string dump(const Json& json) {
 }
 
 fleet::Expected<fleet::JsonValue> decode(std::string_view payload) {
-  if (payload.size() > kDeviceMessageBytesMax) {
+  if (payload.size() > fleet::kDeviceMessageBytesMax) {
     return fleet::fail(fleet::ErrorKind::too_large,
                        "message of " + std::to_string(payload.size()) + " bytes; at most " +
-                           std::to_string(kDeviceMessageBytesMax) + " are taken");
+                           std::to_string(fleet::kDeviceMessageBytesMax) + " are taken");
   }
   return fleet::parse_json(payload);
 }
@@ -79,21 +79,17 @@ std::string manifest_url(const fleet::Release& release, std::string_view public_
   return std::string(public_url) + "/api/firmware/manifest/" + version + "?device_model=" + release.model;
 }
 
-std::string encode_offer(const fleet::OfferAnswer& offer, std::string_view public_url) {
+std::string encode_offer(const fleet::OfferAnswer& offer, const std::string& download_path,
+                         std::string_view public_url) {
   const auto& release = *offer.release;
-  std::string url = std::string(public_url) + "/api/firmware/download/" + release.version;
-  if (offer.catalog->is_ambiguous(release.version)) url += "?device_model=" + release.model;
-  // '+' in a version is a space to servers that decode it as a form; as %2B it is neither.
-  for (auto at = url.find('+'); at != std::string::npos; at = url.find('+', at)) url.replace(at, 1, "%2B");
-
   Json json = {
       {"update_available", true},
       {"current_version", offer.current_version},
       {"latest_version", release.version},
-      {"download_url", url},
+      {"download_url", std::string(public_url) + download_path},
       {"file_size", release.size_bytes},
       {"checksum_sha256", release.sha256},
-      {"release_notes", std::string(fleet::cut_utf8(release.notes, kNotesBytesMax))},
+      {"release_notes", std::string(fleet::cut_utf8(release.notes, fleet::kNotesBytesMax))},
       {"attempt_id", offer.attempt_id},
   };
   if (offer.start_within_seconds > 0) json["start_within_seconds"] = offer.start_within_seconds;
@@ -103,10 +99,10 @@ std::string encode_offer(const fleet::OfferAnswer& offer, std::string_view publi
     json["manifest"] = release.manifest;
   }
   std::string text = dump(json);
-  if (text.size() <= kOfferBytesMax) return text;
+  if (text.size() <= fleet::kOfferBytesMax) return text;
   json["release_notes"] = "";
   text = dump(json);
-  if (text.size() <= kOfferBytesMax || release.manifest.empty()) return text;
+  if (text.size() <= fleet::kOfferBytesMax || release.manifest.empty()) return text;
   json.erase("manifest");
   json["manifest_url"] = manifest_url(release, public_url);
   return dump(json);
@@ -115,13 +111,13 @@ std::string encode_offer(const fleet::OfferAnswer& offer, std::string_view publi
 std::string encode_no_update(const fleet::NoUpdateAnswer& answer) {
   Json json = {{"update_available", false}, {"current_version", answer.current_version}};
   if (answer.latest_version) json["latest_version"] = *answer.latest_version;
-  json["reason"] = std::string(fleet::cut_utf8(answer.reason, kNotesBytesMax));
+  json["reason"] = std::string(fleet::cut_utf8(answer.reason, fleet::kNotesBytesMax));
   return dump(json);
 }
 
 std::string encode_refusal(std::string_view reason) {
   return dump(
-      {{"update_available", false}, {"reason", std::string(fleet::cut_utf8(reason, kNotesBytesMax))}});
+      {{"update_available", false}, {"reason", std::string(fleet::cut_utf8(reason, fleet::kNotesBytesMax))}});
 }
 
 std::string encode_withdrawn(std::int64_t attempt_id) {
@@ -130,7 +126,7 @@ std::string encode_withdrawn(std::int64_t attempt_id) {
 
 std::string encode_ack(std::string_view report_id, bool recorded, std::string_view reason) {
   Json json = {{"report_id", std::string(report_id)}, {"recorded", recorded}};
-  if (!recorded) json["reason"] = std::string(fleet::cut_utf8(reason, kNotesBytesMax));
+  if (!recorded) json["reason"] = std::string(fleet::cut_utf8(reason, fleet::kNotesBytesMax));
   return dump(json);
 }
 

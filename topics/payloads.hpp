@@ -6,19 +6,12 @@
 #include <string_view>
 
 #include "fleet/expected.hpp"
+#include "fleet/limits.hpp"
 #include "fleet/messages.hpp"
 #include "fleet/ports/admin_store.hpp"
 #include "fleet/ports/monitor_store.hpp"
 
 namespace ota::topics {
-
-/// Largest offer in bytes: clients parse it in a buffer of this size (contract section 4). Notes are cut
-/// first.
-inline constexpr std::size_t kOfferBytesMax = 1024;
-/// Longest release notes in an answer, in bytes (contract section 1).
-inline constexpr std::size_t kNotesBytesMax = 256;
-/// Largest message taken from a device, in bytes; the broker's max_packet_size stands before it.
-inline constexpr std::size_t kDeviceMessageBytesMax = 16384;
 
 /// Bodies from devices. Errors carry a sentence: `malformed` for JSON that cannot be read, `invalid` for a
 /// wrong field.
@@ -32,8 +25,9 @@ inline constexpr std::size_t kDeviceMessageBytesMax = 16384;
 /// The attempt_id of an offer of ours as it stands on the broker; 0 for anything else.
 [[nodiscard]] std::int64_t decode_offer_attempt(std::string_view payload);
 
-/// Answers to a device. `public_url` goes before the download path (empty: a relative URL).
-[[nodiscard]] std::string encode_offer(const fleet::OfferAnswer& offer, std::string_view public_url);
+/// Answers to a device. `public_url` goes before `download_path` (empty: a relative URL).
+[[nodiscard]] std::string encode_offer(const fleet::OfferAnswer& offer, const std::string& download_path,
+                                       std::string_view public_url);
 [[nodiscard]] std::string encode_no_update(const fleet::NoUpdateAnswer& answer);
 [[nodiscard]] std::string encode_refusal(std::string_view reason);
 [[nodiscard]] std::string encode_withdrawn(std::int64_t attempt_id);

@@ -64,7 +64,8 @@ void UpdateMachine::adopt(const Offer& offer) {
     add(ActionKind::kPersist);
   }
   if (other_attempt) add_step(Status::kDownloading);
-  if (state_ == State::kWaiting && other_url) start_download();
+  // A fresh URL ends the wait for one; who waits for his turn or for the network goes on waiting.
+  if (state_ == State::kWaiting && other_url && refused_) start_download();
 }
 
 // Reports an offer that no download could satisfy.
@@ -134,6 +135,7 @@ void UpdateMachine::stop(const Event& event) {
 
 void UpdateMachine::start_download() {
   state_ = State::kLoading;
+  refused_ = false;
   resumed_ = resumed_ || record_.offset_bytes > 0;
   progress_due_ms_ = now_ms_ + timing_.progress_gap_ms;
   window_start_ms_ = now_ms_;
@@ -160,6 +162,7 @@ void UpdateMachine::progress(const Event& event) {
   if (record_.offset_bytes >= best_offset_bytes_ + real_progress_bytes) {
     best_offset_bytes_ = record_.offset_bytes;
     download_tries_ = 0;
+    refusals_ = 0;  // a URL may expire more than once on a slow way
   }
   const unsigned percent = percent_of(record_.offset_bytes, size_bytes);
   if (percent < reported_percent_ + 10 || now_ms_ < progress_due_ms_) return;
@@ -186,6 +189,7 @@ void UpdateMachine::retry(const Event& event) {
     }
     case FailureKind::kRefused:
       if (++refusals_ > timing_.refusals_max) break;
+      refused_ = true;
       if (connected_ && !check_out_) send_check();  // a fresh offer may carry a fresh URL
       return wait(timing_.download_retry.base_ms + timing_.download_retry.delay_ms(refusals_, jitter_));
     case FailureKind::kRangeLost:

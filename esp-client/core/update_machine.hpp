@@ -191,6 +191,7 @@ class UpdateMachine {
   bool restarted_ = false;  // the one fresh start after a bad hash is used up
   unsigned download_tries_ = 0;
   unsigned refusals_ = 0;
+  bool refused_ = false;  // waits because the server would not give the URL
   unsigned busy_ = 0;
   unsigned reported_percent_ = 0;
   std::uint64_t progress_due_ms_ = 0;

@@ -5,6 +5,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "esp-client/core/download_rules.hpp"
 #include "esp-client/host/event_loop.hpp"
@@ -64,6 +65,8 @@ class HttpClient::Transfer {
   Transfer(const Transfer&) = delete;
   Transfer& operator=(const Transfer&) = delete;
 
+  // Sent with every further request as `Authorization: Bearer`; empty: none.
+  void authorize(std::string token) { token_ = std::move(token); }
   // Any transfer under way is stopped first. `timeout_s` 0: none.
   void get(const std::string& url, std::uint64_t offset_bytes, std::uint32_t timeout_s);
   void post_json(const std::string& url, std::string_view body, std::uint32_t timeout_s);
@@ -85,6 +88,7 @@ class HttpClient::Transfer {
   TransferSink& sink_;
   CURL* easy_ = nullptr;
   curl_slist* headers_ = nullptr;
+  std::string token_;
   std::string body_;
   std::string content_range_;
   std::string checksum_;

@@ -26,6 +26,13 @@ void split_broker(Options& options) {
   options.mqtt.host = options.broker.substr(0, colon);
 }
 
+std::string read_token(const std::string& path) {
+  std::ifstream file(path);
+  std::string token;
+  if (!(file >> token)) throw std::runtime_error("cannot read a token from " + path);
+  return token;
+}
+
 void strip_slash(std::string& url) {
   while (!url.empty() && url.back() == '/') url.pop_back();
 }
@@ -100,6 +107,8 @@ Options parse_options(int argc, char** argv) {
   app.add_option("--mqtt", options.broker, "Broker, HOST:PORT");
   app.add_option("--rest", options.rest_url, "Poll this server over REST instead");
   app.add_option("--http", options.http_base_url, "What stands before a download_url that starts with /");
+  app.add_option("--token-file", options.token_file,
+                 "File with the device's token for the REST server; {id} is replaced");
   app.add_option("--ca", options.mqtt.ca_file,
                  "CA certificate; turns TLS on; enrolling writes it where it is not there");
   app.add_option("--cert", options.mqtt.cert_file, "Device certificate; {id} is replaced");
@@ -173,6 +182,7 @@ DeviceOptions device_options(const Options& options, const std::string& id, unsi
   device.first_version = options.version;
   device.folder = options.state_folder + "/" + id;
   device.http_base_url = options.http_base_url;
+  if (!options.token_file.empty()) device.token = read_token(with_id(options.token_file, id));
   device.timing.check_interval_ms = options.interval_s * 1000;
   device.slot_bytes = options.slot_bytes;
   device.reboot_ms = options.reboot_ms;

@@ -21,6 +21,7 @@ struct Options {
   MqttOptions mqtt;
   HttpOptions http;
   std::string http_base_url;
+  std::string token_file;     // {id} is replaced; empty: none
   EnrolOptions enrol;
   std::string manifest_keys;  // folder; empty: unsigned images are taken
   std::uint64_t built_at_s = 0;
@@ -47,7 +48,7 @@ struct Options {
 // `{id}` in a file name replaced.
 [[nodiscard]] std::string with_id(std::string text, const std::string& id);
 
-// The options of one device; `index` from 0.
+// The options of one device; `index` from 0. Throws std::runtime_error when its token cannot be read.
 [[nodiscard]] DeviceOptions device_options(const Options& options, const std::string& id, unsigned index);
 
 }  // namespace ota::device::host

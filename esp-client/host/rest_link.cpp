@@ -30,11 +30,14 @@ std::string url_encoded(const std::string& text) {
 
 }  // namespace
 
-RestLink::RestLink(HttpClient& client, std::string base_url, std::string device_id, Observer& observer)
+RestLink::RestLink(HttpClient& client, std::string base_url, std::string device_id, Observer& observer,
+                   std::string token)
     : transfer_(client, *this),
       base_url_(std::move(base_url)),
       device_id_(std::move(device_id)),
-      observer_(observer) {}
+      observer_(observer) {
+  transfer_.authorize(std::move(token));
+}
 
 void RestLink::power_on(Agent& agent) {
   agent_ = &agent;
@@ -103,7 +106,9 @@ void RestLink::deliver(std::string_view problem) {
     if (answered) agent_->on_message(Topic::kOffer, body_, true);
     return;
   }
-  const bool refused = problem.empty() && status_ >= 400 && status_ < 500 && status_ != 408 && status_ != 429;
+  // 401 and 403 are about who asks, which may be mended on either side, and not about the report.
+  const bool passing = status_ == 401 || status_ == 403 || status_ == 408 || status_ == 429;
+  const bool refused = problem.empty() && status_ >= 400 && status_ < 500 && !passing;
   if (!answered && !refused) return;  // the core sends it again
   const nlohmann::json report = nlohmann::json::parse(request.payload);
   const nlohmann::json ack = {{"report_id", report.at("report_id")}, {"recorded", answered}};

@@ -11,7 +11,9 @@ namespace ota::device::host {
 // whose 200 is the ack. There is no presence.
 class RestLink final : public Link, public TransferSink {
  public:
-  RestLink(HttpClient& client, std::string base_url, std::string device_id, Observer& observer);
+  // `token`: the device's own, where the server asks for one.
+  RestLink(HttpClient& client, std::string base_url, std::string device_id, Observer& observer,
+           std::string token = {});
 
   void power_on(Agent& agent) override;
   void power_off() override;

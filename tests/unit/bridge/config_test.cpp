@@ -4,6 +4,8 @@
 
 #include <map>
 
+#include "fleet/limits.hpp"
+
 namespace ota::bridge {
 namespace {
 
@@ -17,17 +19,27 @@ TEST(Config, HasTheDocumentedDefaults) {
   EXPECT_EQ(config.host, "0.0.0.0");
   EXPECT_EQ(config.storage_path, "/firmware");
   EXPECT_EQ(config.mqtt_root, "ota/v1");
+  EXPECT_EQ(config.upload_bytes_max, fleet::kUploadBytesMax);
+  EXPECT_EQ(config.http_threads, fleet::kHttpThreadsMax);
+  EXPECT_EQ(config.device_messages_per_second, fleet::kDeviceMessagesPerSecond);
   EXPECT_TRUE(config.api_key.empty());
 }
 
 TEST(Config, NamesEveryBadVariableAtOnce) {
   const std::pair<const char*, const char*> bad[] = {
-      {"PORT", "80 80"},           {"PORT", "65536"},
-      {"HTTP_THREADS", "x"},       {"MQTT_URL", "http://x"},
-      {"MQTT_ROOT", "ota/+"},      {"LOG_LEVEL", "loud"},
-      {"DB_WRITERS", "0"},         {"PUBLIC_URL", "ota.example"},
-      {"UPLOAD_BYTES_MAX", "1e9"}, {"REPLICA", "a/b"},
-      {"PUSH_PER_SECOND", "-1"},   {"MQTT_SHARED_GROUP", "a#"},
+      {"PORT", "80 80"},
+      {"PORT", "65536"},
+      {"HTTP_THREADS", "x"},
+      {"MQTT_URL", "http://x"},
+      {"MQTT_ROOT", "ota/+"},
+      {"LOG_LEVEL", "loud"},
+      {"DB_WRITERS", "0"},
+      {"PUBLIC_URL", "ota.example"},
+      {"UPLOAD_BYTES_MAX", "1e9"},
+      {"REPLICA", "a/b"},
+      {"DEVICE_MESSAGES_PER_SECOND", "fast"},
+      {"PUSH_PER_SECOND", "-1"},
+      {"MQTT_SHARED_GROUP", "a#"},
   };
   for (const auto& [name, value] : bad) {
     const auto config = read({{name, value}});

@@ -188,6 +188,64 @@ TEST(FaultDetails, ARefusedUrlIsAskedForAnewAndTheFreshOneIsUsed) {
   EXPECT_EQ(device.download_url.substr(0, 5), "/new/");
 }
 
+std::string offer_with_url(const std::string& url) {
+  std::string offer = offer_json(image());
+  const std::string old = "/api/firmware/download/1.1.0";
+  return offer.replace(offer.find(old), old.size(), url);
+}
+
+TEST(FaultDetails, AUrlMayExpireAsOftenAsTheImageGrows) {
+  Flash flash;
+  FakePlatform device(flash);
+  device.agent().on_connected();
+  device.offer(offer_with_url("/u?ticket=0"));
+  respond(device, head_of(200));
+  constexpr std::size_t kPieces = 10;  // each more than a twentieth of the image
+  const std::size_t piece_bytes = image().size() / kPieces;
+  for (std::size_t i = 0; i < kPieces; ++i) {
+    device.feed(image().substr(i * piece_bytes, piece_bytes));
+    if (i + 1 == kPieces) break;
+    device.agent().on_download_end("connection reset");
+    device.advance_to_deadline();
+    respond(device, head_of(403));
+    const std::string url = "/u?ticket=" + std::to_string(i + 1);
+    device.offer(offer_with_url(url));
+    ASSERT_TRUE(device.downloading) << i;
+    ASSERT_EQ(device.download_url, url);
+    ResponseHead head = head_of(206);
+    const std::string range = "bytes " + std::to_string(device.download_offset) + "-49999/50000";
+    head.content_range = range;
+    respond(device, head);
+  }
+  device.agent().on_download_end("");
+  EXPECT_EQ(device.agent().machine().state(), State::kInstalling);
+}
+
+TEST(FaultDetails, AServerThatRefusesEveryFreshUrlIsGivenUp) {
+  Flash flash;
+  FakePlatform device(flash);
+  device.agent().on_connected();
+  device.offer(offer_with_url("/u?ticket=0"));
+  for (int i = 1; i < 10 && device.downloading; ++i) {
+    respond(device, head_of(403));
+    device.downloading = false;
+    device.offer(offer_with_url("/u?ticket=" + std::to_string(i)));
+  }
+  EXPECT_NE(device.last(Topic::kStatus).find("gave up: the server answered 403"), std::string::npos);
+}
+
+TEST(FaultDetails, AFreshUrlIsNoReasonToBeginBeforeItsTurn) {
+  Flash flash;
+  FakePlatform device(flash);
+  device.agent().on_connected();
+  device.offer(offer_json(image(), "1.1.0", 257, R"(,"start_within_seconds":3600)"));
+  ASSERT_EQ(device.agent().machine().state(), State::kWaiting);
+  device.offer(offer_with_url("/fresh"));
+  EXPECT_FALSE(device.downloading);
+  while (!device.downloading) ASSERT_TRUE(device.advance_to_deadline());
+  EXPECT_EQ(device.download_url, "/fresh");
+}
+
 TEST(FaultDetails, AServerThatIgnoresTheRangeIsReadFromItsStart) {
   Flash flash;
   FakePlatform device(flash);

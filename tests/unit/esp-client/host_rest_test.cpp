@@ -65,7 +65,7 @@ class RestDevice : public ::testing::Test {
     device_ = std::make_unique<SimulatedDevice>(
         options_, http_,
         [this](const std::string& id, Observer& observer) {
-          return std::make_unique<RestLink>(http_, server_.url(), id, observer);
+          return std::make_unique<RestLink>(http_, server_.url(), id, observer, options_.token);
         },
         watcher_);
   }
@@ -90,12 +90,14 @@ class RestDevice : public ::testing::Test {
     if (request.line.rfind("GET /api/firmware/check?", 0) == 0) {
       const bool updated = request.line.find("current_version=1.1.0") != std::string::npos;
       return HttpScriptServer::response(
-          "200 OK", updated
-                        ? R"({"update_available":false,"current_version":"1.1.0"})"
-                        : R"({"update_available":true,"current_version":"1.0.0","latest_version":"1.1.0",)"
-                          R"("download_url":"/api/firmware/download/1.1.0","file_size":300000,)"
-                          R"("checksum_sha256":")" +
-                              sha256_ + R"(","attempt_id":7})");
+          check_head_, updated
+                           ? R"({"update_available":false,"current_version":"1.1.0"})"
+                           : R"({"update_available":true,"current_version":"1.0.0","latest_version":"1.1.0",)"
+                             R"("download_url":")" +
+                                 download_url_ +
+                                 R"(","file_size":300000,)"
+                                 R"("checksum_sha256":")" +
+                                 sha256_ + R"(","attempt_id":7})");
     }
     if (request.line.rfind("POST /api/device/d%3A1/update-status ", 0) == 0) {
       if (posts_to_fail_ > 0 && posts_to_fail_-- > 0) return HttpScriptServer::response(post_failure_, "{}");
@@ -122,6 +124,8 @@ class RestDevice : public ::testing::Test {
   std::string image_;
   std::string sha256_;
   std::function<std::string(const Request&)> download_;
+  std::string check_head_ = "200 OK";
+  std::string download_url_ = "/api/firmware/download/1.1.0";
   std::string post_failure_ = "503 Busy";
   std::atomic<int> posts_to_fail_{0};
   std::atomic<int> downloads_{0};
@@ -210,6 +214,43 @@ TEST_F(RestDevice, ARefusedResultIsFinal) {
   posts_to_fail_ = 1000;
   ASSERT_TRUE(run_until_settled());
   EXPECT_EQ(device_->last_settled()->status, Status::kSuccess);
+}
+
+TEST_F(RestDevice, AResultIsKeptWhileTheServerDoubtsWhoSentIt) {
+  download_ = [this](const Request& request) {
+    post_failure_ = "401 Unauthorized";
+    posts_to_fail_ = 5;
+    return good_download(request);
+  };
+  expect_updated();
+  EXPECT_NE(server_.requests().back().body.find(R"("status":"success")"), std::string::npos);
+}
+
+TEST_F(RestDevice, SendsItsTokenWithEveryRequest) {
+  options_.token = "t0ken";
+  make_device();
+  expect_updated();
+  for (const Request& request : server_.requests())
+    EXPECT_TRUE(request.has("\r\nAuthorization: Bearer t0ken")) << request.head;
+}
+
+TEST_F(RestDevice, ATokenGoesToItsOwnServerOnly) {
+  options_.token = "t0ken";
+  HttpScriptServer elsewhere([this](const Request& request) { return good_download(request); });
+  download_url_ = elsewhere.url() + "/1.1.0";
+  make_device();
+  expect_updated();
+  ASSERT_FALSE(elsewhere.requests().empty());
+  EXPECT_FALSE(elsewhere.requests().front().has("t0ken"));
+
+  download_url_ = "/api/firmware/download/1.1.0";
+  download_ = [&](const Request&) {
+    return HttpScriptServer::response("302 Found\r\nLocation: " + elsewhere.url() + "/moved", "");
+  };
+  std::filesystem::remove_all(options_.folder);
+  make_device();
+  expect_updated();
+  EXPECT_FALSE(elsewhere.requests().back().has("t0ken"));
 }
 
 TEST_F(RestDevice, ABodyLongerThanOfferedIsRefused) {

@@ -164,6 +164,28 @@ TEST_F(DeviceRoutes, ThrownExceptionTellsNothing) {
   for (const auto& [name, value] : answer.headers) EXPECT_EQ(value.find("secret"), std::string::npos) << name;
 }
 
+TEST_F(DeviceRoutes, ADeviceThatSendsTooMuchIsToldToWait) {
+  capped_ = "esp32_001";
+  for (const auto& answer :
+       {get(kCheck), post(kStatus, R"({"firmware_version":"1.1.0","status":"success"})")}) {
+    EXPECT_EQ(answer.status, 429);
+    EXPECT_EQ(answer.header("retry-after"), "5");
+    EXPECT_NE(answer.body.find("too many"), std::string::npos) << answer.body;
+  }
+  EXPECT_EQ(desk_.count(), 0U) << "nothing of it reaches the inbox";
+  EXPECT_EQ(get("/api/firmware/check?device_id=other&device_model=esp32&current_version=1").status, 200);
+}
+
+TEST_F(DeviceRoutes, MessagesThatCannotBeTakenAreCounted) {
+  EXPECT_EQ(get("/api/firmware/check?device_id=a%2Fb&device_model=esp32&current_version=1").status, 422);
+  EXPECT_EQ(refused_kind_, "check");
+  EXPECT_EQ(post("/api/device/a%23/update-status", "{}").status, 422);
+  EXPECT_EQ(refused_kind_, "status");
+  refused_kind_.clear();
+  EXPECT_EQ(post(kStatus, "{").status, 400);
+  EXPECT_EQ(refused_kind_, "status");
+}
+
 TEST_F(DeviceRoutes, KeepAliveServesManyRequestsAndPipelinedOnes) {
   RawClient client(port());
   const std::string request = "GET " + std::string(kCheck) + " HTTP/1.1\r\nHost: t\r\n\r\n";

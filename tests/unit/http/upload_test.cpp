@@ -220,6 +220,7 @@ TEST_F(Upload, AClientThatLeavesMidwayLeavesNothing) {
 TEST_F(Upload, OfTwentyAtOnceOneWins) {
   std::atomic<int> stored{0};
   std::atomic<int> refused{0};
+  options_.uploads_max = 20;
   port();
   std::vector<std::thread> uploaders;
   for (int i = 0; i < 20; ++i) {
@@ -234,6 +235,30 @@ TEST_F(Upload, OfTwentyAtOnceOneWins) {
   EXPECT_EQ(refused, 19);
   EXPECT_EQ(releases_.rows.size(), 1U);
   EXPECT_EQ(get("/api/firmware/download/1.1.0").status, 200);
+}
+
+TEST_F(Upload, BeyondTheCapIs503BeforeTheBodyComes) {
+  options_.uploads_max = 2;
+  const std::string part = "--edge\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\n";
+  std::vector<RawClient> uploads;
+  for (std::size_t i = 1; i <= 2; ++i) {
+    uploads.emplace_back(port());
+    uploads.back().send(std::string(kHead) + "Content-Length: 500000\r\n\r\n" + part);
+    ASSERT_TRUE(test_support::eventually([&] { return unfinished() == i; }));
+  }
+  RawClient wrong_key(port());
+  wrong_key.send(
+      "POST /api/admin/firmware/upload?version=1.1.0&device_model=esp32 HTTP/1.1\r\nHost: t\r\n\r\n");
+  EXPECT_EQ(wrong_key.read_reply().status, 401) << "only admins take places, or are told of them";
+  RawClient third(port());
+  third.send(std::string(kHead) + "Content-Length: 500000\r\n\r\n");
+  const auto refused = third.read_reply();
+  EXPECT_EQ(refused.status, 503);
+  EXPECT_EQ(refused.header("retry-after"), "5");
+  uploads.pop_back();
+  EXPECT_TRUE(test_support::eventually([&] {
+    return upload(kQuery, multipart({{"file", "image"}})).status == 200;
+  }));
 }
 
 TEST_F(Upload, AFailedRowIsToldAndNothingIsListed) {

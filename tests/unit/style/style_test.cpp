@@ -90,6 +90,51 @@ TEST(Style, EveryVariableIsInTheReadme) {
   }
 }
 
+// Rows "| `NAME` | what | VALUE |" of a document's tables, as NAME -> VALUE.
+std::map<std::string, std::string> documented_values(const std::string& document) {
+  std::map<std::string, std::string> values;
+  const std::regex row("\\n\\| `(\\w+)` \\|[^|]*\\| (\\d+) \\|");
+  for (std::sregex_iterator at(document.begin(), document.end(), row), end; at != end; ++at) {
+    EXPECT_TRUE(values.emplace((*at)[1], (*at)[2]).second) << (*at)[1] << " stands twice";
+  }
+  return values;
+}
+
+TEST(Style, EveryLimitIsInItsDocumentWithItsValue) {
+  auto documented = documented_values(read(kRoot / "docs/limits.md"));
+  const auto header = read(kRoot / "fleet/limits.hpp");
+  const std::regex constant("inline constexpr \\S+ (k\\w+)(?: = |\\{)(\\d+)\\}?;");
+  const auto declared = [&](std::size_t& count) {
+    for (std::sregex_iterator at(header.begin(), header.end(), constant), end; at != end; ++at, ++count) {
+      EXPECT_EQ(documented[(*at)[1]], (*at)[2].str()) << (*at)[1] << " in docs/limits.md";
+      documented.erase((*at)[1]);
+    }
+  };
+  std::size_t count = 0;
+  declared(count);
+  std::size_t constants = 0;
+  for (auto at = header.find("inline constexpr"); at != std::string::npos;
+       at = header.find("inline constexpr", at + 1)) {
+    ++constants;
+  }
+  EXPECT_EQ(count, constants) << "every limit is a plain number";
+  const auto broker = read(kRoot / "broker-config/mosquitto.conf.in");
+  for (const auto& [name, value] : documented) {
+    EXPECT_NE(broker.find("\n" + name + " " + value + "\n"), std::string::npos)
+        << name << " is nowhere in the code";
+  }
+}
+
+TEST(Style, LimitsOfThePublicHeadersAreInOnePlace) {
+  const std::regex limit("inline constexpr \\S+ k\\w+Max\\b");
+  for (const auto& source : sources()) {
+    const bool is_server =
+        source.folder != "esp-client" && source.folder != "tests" && source.folder != "bench";
+    if (!is_server || source.path == "fleet/limits.hpp") continue;
+    EXPECT_FALSE(std::regex_search(source.text, limit)) << source.path << ": it belongs in fleet/limits.hpp";
+  }
+}
+
 TEST(Style, EveryTopicIsInTheAsyncApi) {
   const auto document = read(kRoot / "topics/asyncapi.yaml");
   const auto names = topics::Names::make("{root}").has_value();

@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "fleet/download_url.hpp"
 #include "tests/support/fleet_builders.hpp"
 #include "tests/support/golden.hpp"
 
@@ -23,6 +24,11 @@ fleet::OfferAnswer offer_of(fleet::Release release, std::vector<fleet::Release> 
   return offer;
 }
 
+std::string encoded(const fleet::OfferAnswer& offer, const std::string& public_url,
+                    const fleet::DownloadUrls& urls = {}) {
+  return encode_offer(offer, urls.path(offer, "esp32_001"), public_url);
+}
+
 fleet::Release example() {
   auto release = tests::release(2, "1.1.0");
   release.size_bytes = 524288;
@@ -32,7 +38,7 @@ fleet::Release example() {
 }
 
 TEST(Payloads, AreTheGoldenExamples) {
-  EXPECT_EQ(encode_offer(offer_of(example()), "https://ota.example"), golden("offer.json"));
+  EXPECT_EQ(encoded(offer_of(example()), "https://ota.example"), golden("offer.json"));
   EXPECT_EQ(encode_no_update({"1.1.0", "1.1.0", "already on 1.1.0"}), golden("no_update.json"));
   EXPECT_EQ(encode_ack("b7-3", true, ""), golden("ack.json"));
   EXPECT_EQ(encode_ack("b7-3", false, "progress_percent must be a whole number from 0 to 100"),
@@ -50,17 +56,30 @@ TEST(Payloads, OfferFitsADevicesBufferWhateverTheNotesHold) {
     auto twin = release;
     twin.id = 9;
     twin.model = "other";
-    const auto text = encode_offer(offer_of(release, {twin}), "https://" + std::string(240, 'h'));
-    EXPECT_LE(text.size(), kOfferBytesMax);
+    const auto text = encoded(offer_of(release, {twin}), "https://" + std::string(240, 'h'));
+    EXPECT_LE(text.size(), fleet::kOfferBytesMax);
     EXPECT_TRUE(nlohmann::json::parse(text, nullptr, false).is_object());
   }
+}
+
+TEST(Payloads, OfferWithATicketFitsToo) {
+  auto release = example();
+  release.version = std::string(60, '1') + ".2.3";
+  release.model = std::string(64, 'm');
+  release.notes = std::string(5000, 'x');
+  const tests::FakeSigner signer;
+  const fleet::DownloadUrls urls(&signer, std::chrono::hours(24));
+  const auto offer = offer_of(release);
+  const auto url = urls.path(offer, std::string(64, 'd'));
+  EXPECT_LE(url.size() + 200, 512U) << "devices take no longer URL, and PUBLIC_URL may have 200 characters";
+  EXPECT_LE(encode_offer(offer, url, "https://" + std::string(192, 'h')).size(), fleet::kOfferBytesMax);
 }
 
 TEST(Payloads, DownloadUrlNamesTheModelOnlyWhereTheVersionIsAmbiguous) {
   auto twin = example();
   twin.id = 9;
   twin.model = "esp8266";
-  const auto text = encode_offer(offer_of(example(), {twin}), "");
+  const auto text = encoded(offer_of(example(), {twin}), "");
   EXPECT_NE(text.find("/api/firmware/download/1.1.0?device_model=esp32\""), std::string::npos) << text;
 }
 
@@ -73,7 +92,7 @@ TEST(Payloads, DecodeWhatDevicesSend) {
   EXPECT_TRUE(decode_presence(R"({"online":false})"));
   EXPECT_FALSE(decode_presence(R"({"online":"yes"})"));
   EXPECT_FALSE(decode_check("{\"device_model\":\"esp32\"}"));
-  EXPECT_FALSE(decode_check(std::string(kDeviceMessageBytesMax + 1, ' ')));
+  EXPECT_FALSE(decode_check(std::string(fleet::kDeviceMessageBytesMax + 1, ' ')));
 }
 
 TEST(Payloads, RefusedReportsStillHaveTheirReportId) {
