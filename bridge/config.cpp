@@ -139,6 +139,14 @@ constexpr Row kRows[] = {
      "how long a signed download URL may be begun with"},
     {"UPLOAD_BYTES_MAX", "67108864", upload_limit, "largest firmware image in bytes"},
     {"HTTP_THREADS", "512", number<&Config::http_threads, 8, 4096>, "most connections served at once"},
+    {"HTTPS_CERT", "", text<&Config::https_cert>,
+     "PEM file of the server's certificate and those above it; PORT then speaks HTTPS"},
+    {"HTTPS_KEY", "", text<&Config::https_key>, "PEM file of its key"},
+    {"HTTPS_CLIENT_CA", "", text<&Config::https_client_ca>,
+     "PEM file of the authorities whose client certificates are accepted; clients without one are served "
+     "too"},
+    {"HTTPS_CLIENT_CRL", "", text<&Config::https_client_crl>,
+     "PEM file of their lists of revoked certificates"},
     {"MQTT_URL", "mqtt://127.0.0.1:1883", mqtt_url,
      "the broker: mqtt://host:port, mqtts://host:port, or off"},
     {"MQTT_USERNAME", "", text<&Config::mqtt_username>, "user on the broker's internal listener"},
@@ -213,6 +221,15 @@ Expected<Config> read_config(const std::function<std::string(const std::string&)
   }
   if (config.mqtt_cert.empty() != config.mqtt_key.empty()) {
     add_problem("MQTT_CERT", "goes together with MQTT_KEY; one of them is missing");
+  }
+  if (config.https_cert.empty() != config.https_key.empty()) {
+    add_problem("HTTPS_CERT", "goes together with HTTPS_KEY; one of them is missing");
+  }
+  if (!config.https_client_ca.empty() && config.https_cert.empty()) {
+    add_problem("HTTPS_CLIENT_CA", "needs HTTPS_CERT: without TLS no client shows a certificate");
+  }
+  if (!config.https_client_crl.empty() && config.https_client_ca.empty()) {
+    add_problem("HTTPS_CLIENT_CRL", "needs HTTPS_CLIENT_CA, the authorities that write the lists");
   }
   if (!config.mqtt_shared_group.empty() && get("REPLICA").empty()) {
     add_problem("REPLICA", "bridges that share a subscription need a name each; give every one its own");

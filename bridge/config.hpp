@@ -21,6 +21,10 @@ struct Config {
   int download_url_minutes = 0;
   std::int64_t upload_bytes_max = 0;
   int http_threads = 0;
+  std::string https_cert;  ///< PEM files; without a certificate the port speaks plain HTTP
+  std::string https_key;
+  std::string https_client_ca;
+  std::string https_client_crl;
 
   std::string mqtt_url;  ///< mqtt://host:port or mqtts://host:port; "off" runs REST alone
   std::string mqtt_username;

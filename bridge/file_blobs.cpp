@@ -29,13 +29,25 @@ constexpr std::size_t kReadBytes = 256 * 1024;
 
 class MappedBlob final : public fleet::Blob {
  public:
-  MappedBlob(void* data, std::size_t size) : data_(data), size_(size) {}
+  MappedBlob(UniqueFd fd, void* data, std::size_t size) : fd_(std::move(fd)), data_(data), size_(size) {}
   ~MappedBlob() override { ::munmap(data_, size_); }
   MappedBlob(const MappedBlob&) = delete;
   MappedBlob& operator=(const MappedBlob&) = delete;
   std::string_view bytes() const override { return {static_cast<const char*>(data_), size_}; }
+  bool copy(std::size_t offset, char* to, std::size_t size) const override {
+    while (size > 0) {
+      const auto count = ::pread(fd_.get(), to, size, static_cast<off_t>(offset));
+      if (count < 0 && errno == EINTR) continue;
+      if (count <= 0) return false;
+      to += count;
+      offset += static_cast<std::size_t>(count);
+      size -= static_cast<std::size_t>(count);
+    }
+    return true;
+  }
 
  private:
+  UniqueFd fd_;
   void* data_;
   std::size_t size_;
 };
@@ -177,8 +189,7 @@ Expected<std::shared_ptr<const fleet::Blob>> FileBlobs::open(const std::string& 
   if (!stays_inside(file_path)) {
     return fleet::fail(ErrorKind::invalid, "image path '" + shown + "' leaves the storage folder");
   }
-  const UniqueFd fd(
-      ::open((folder_ + "/" + file_path).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  UniqueFd fd(::open((folder_ + "/" + file_path).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   if (!fd && (errno == ENOENT || errno == ENOTDIR)) {
     return fleet::fail(ErrorKind::not_found, "image '" + shown + "' is not in the storage folder");
   }
@@ -199,7 +210,7 @@ Expected<std::shared_ptr<const fleet::Blob>> FileBlobs::open(const std::string& 
   const auto length = static_cast<std::size_t>(size_bytes);
   void* data = ::mmap(nullptr, length, PROT_READ, MAP_SHARED, fd.get(), 0);
   if (data == MAP_FAILED) return storage_error("cannot map image '" + shown + "'", errno);
-  std::shared_ptr<const fleet::Blob> map = std::make_shared<MappedBlob>(data, length);
+  std::shared_ptr<const fleet::Blob> map = std::make_shared<MappedBlob>(std::move(fd), data, length);
   file.map = map;
   const std::lock_guard lock(mutex_);
   if (known_.size() >= kKnownMax) known_.clear();

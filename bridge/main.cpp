@@ -110,7 +110,7 @@ int serve(const Config& config) {
     spdlog::error("http: {}", port.error().message);
     return kExitFailed;
   }
-  spdlog::info("http: listening on {}:{}", config.host, *port);
+  spdlog::info("{}: listening on {}:{}", config.https_cert.empty() ? "http" : "https", config.host, *port);
   const int migrated = migrate_when_there();
   if (migrated == 0) {
     service.run_devices();
@@ -122,6 +122,11 @@ int serve(const Config& config) {
   service.stop();
   spdlog::info("stopped");
   return migrated > 0 ? migrated : 0;
+}
+
+int refuse_configuration(const std::string& problems) {
+  std::cerr << "ota-bridge: bad configuration\n" << problems << '\n';
+  return kExitBadConfig;
 }
 
 }  // namespace
@@ -136,11 +141,11 @@ int main(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
 
   const auto config = ota::bridge::read_config(environment);
-  if (!config) {
-    std::cerr << "ota-bridge: bad configuration\n" << config.error().message << '\n';
-    return kExitBadConfig;
-  }
-  if (check_config) {
+  if (!config) return refuse_configuration(config.error().message);
+  if (const auto warnings = ota::bridge::test_files(*config); !warnings) {
+    return refuse_configuration(warnings.error().message);
+  } else if (check_config) {
+    for (const auto& warning : *warnings) std::cout << "warning: " << warning << '\n';
     std::cout << "the configuration is valid\n";
     return 0;
   }

@@ -50,7 +50,16 @@ std::string make_token() {
   return x509::hex_of(bytes.data(), bytes.size());
 }
 
+http::TlsFiles tls_files(const Config& config) {
+  return {config.https_cert, config.https_key, config.https_client_ca, config.https_client_crl};
+}
+
 }  // namespace
+
+fleet::Expected<std::vector<std::string>> test_files(const Config& config) {
+  if (config.https_cert.empty()) return std::vector<std::string>();
+  return http::test_tls_files(tls_files(config));
+}
 
 const char* program_version() {
   return OTA_VERSION;
@@ -251,6 +260,7 @@ class Service::Impl {
     http::ServerOptions options;
     options.host = config.host;
     options.port = config.port;
+    options.tls = tls_files(config);
     options.api_key = config.api_key;
     options.require_signed = config.require_signed;
     options.version = program_version();

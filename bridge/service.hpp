@@ -1,6 +1,8 @@
 #pragma once
 
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "bridge/config.hpp"
 #include "fleet/expected.hpp"
@@ -24,6 +26,10 @@ class Service {
   class Impl;
   std::unique_ptr<Impl> impl_;
 };
+
+/// Tests the files that the settings name and that no other test has read: those of HTTPS. Warnings, a
+/// sentence each; or `invalid`, naming the variable.
+[[nodiscard]] fleet::Expected<std::vector<std::string>> test_files(const Config& config);
 
 /// Version of this program, from the build.
 [[nodiscard]] const char* program_version();

@@ -43,6 +43,10 @@ inline constexpr std::chrono::seconds kRequestTimeMax{20};
 inline constexpr std::chrono::seconds kIdleTimeMax{5};
 /// An image's way in or out, over a minute; slower ones are cut.
 inline constexpr std::int64_t kTransferBytesPerSecondMin = 256;
+/// TLS handshakes whose next step waits for a processor, some seconds of work; one more is closed.
+inline constexpr std::size_t kWaitingHandshakesMax = 2048;
+/// Certificates that a TLS client shows; more end the handshake.
+inline constexpr std::size_t kClientChainBytesMax = 32768;
 /// Rows of one answer of a list; a `limit` beyond it is 422. More comes by cursor.
 inline constexpr int kListRowsMax = 500;
 /// The same of the list of releases.

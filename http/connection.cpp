@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "fleet/limits.hpp"
+#include "http/tls_session.hpp"
 
 namespace ota::http {
 namespace {
@@ -18,19 +19,52 @@ namespace {
 constexpr std::size_t kReadBytes = 4096;
 constexpr std::size_t kCollectBytesMax = 64 * 1024;
 constexpr std::string_view kHeadEnd = "\r\n\r\n";
+constexpr char kHandshakeRecord = 22;  // RFC 8446 section 5.1
 
 int as_poll_timeout(Connection::Clock::duration wait) {
   const auto milliseconds = std::chrono::ceil<std::chrono::milliseconds>(wait).count();
   return static_cast<int>(std::clamp<std::int64_t>(milliseconds, 0, 60'000));
 }
 
+bool is_not_ready(int error) {
+  return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
+}
+
 }  // namespace
 
-Connection::Connection(int fd, std::string peer, const TransferLimits& limits)
-    : fd_(fd), peer_(std::move(peer)), limits_(limits) {}
+Connection::Connection(int fd, std::string peer, const TransferLimits& limits, const TlsServer* tls)
+    : fd_(fd), peer_(std::move(peer)), tls_server_(tls), limits_(limits) {}
 
 Connection::~Connection() {
+  tls_.reset();
   ::close(fd_);
+}
+
+Connection::Handshake Connection::shake_hands() {
+  if (!tls_) {
+    head_began_at_ = Clock::now();
+    char first = 0;
+    const auto count = ::recv(fd_, &first, 1, MSG_DONTWAIT | MSG_PEEK);
+    if (count < 0 && is_not_ready(errno)) return Handshake::waits;
+    if (count <= 0) return Handshake::failed;
+    if (first >= 'A' && first <= 'Z') {  // of a method
+      tls_server_ = nullptr;
+      return Handshake::is_plain_http;
+    }
+    if (first != kHandshakeRecord) return Handshake::failed;
+    tls_ = std::make_unique<TlsSession>(*tls_server_, fd_);
+  }
+  switch (tls_->shake_hands()) {
+    case TlsSession::Step::waits:
+      return Handshake::waits;
+    case TlsSession::Step::failed:
+      return Handshake::failed;
+    case TlsSession::Step::done:
+      break;
+  }
+  client_name_ = tls_->client_name();
+  tls_server_ = nullptr;
+  return Handshake::done;
 }
 
 Connection::Head Connection::head() {
@@ -52,7 +86,7 @@ Connection::Head Connection::fill() {
     if (state != Head::partial) return state;
     const auto old_size = in_.size();
     in_.resize(old_size + kReadBytes);
-    const auto count = ::recv(fd_, in_.data() + old_size, kReadBytes, MSG_DONTWAIT);
+    const auto count = receive_now(in_.data() + old_size, kReadBytes);
     in_.resize(old_size + static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
     if (count > 0 && old_size == 0) head_began_at_ = Clock::now();
     if (count > 0 || (count < 0 && errno == EINTR)) continue;
@@ -61,7 +95,16 @@ Connection::Head Connection::fill() {
   }
 }
 
+bool Connection::has_decrypted() const {
+  return tls_ && tls_->has_input();
+}
+
+short Connection::awaits() const {
+  return tls_ && tls_->waits_to_write() ? POLLOUT : POLLIN;
+}
+
 bool Connection::wait_readable(std::chrono::milliseconds wait) const {
+  if (has_decrypted()) return true;
   pollfd waiting{fd_, POLLIN, 0};
   return ::poll(&waiting, 1, static_cast<int>(wait.count())) > 0;
 }
@@ -99,13 +142,21 @@ ssize_t Connection::read(char* to, std::size_t size) {
   return count > 0 ? read(to, size) : count;
 }
 
+ssize_t Connection::receive_now(char* to, std::size_t size) {
+  return tls_ ? tls_->read(to, size) : ::recv(fd_, to, size, MSG_DONTWAIT);
+}
+
+ssize_t Connection::send_now(const char* from, std::size_t size, int flags) {
+  return tls_ ? tls_->write(from, size) : ::send(fd_, from, size, flags | MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 ssize_t Connection::receive(char* to, std::size_t size) {
   while (true) {
-    const auto count = ::recv(fd_, to, size, MSG_DONTWAIT);
+    const auto count = receive_now(to, size);
     if (count > 0) received_bytes_ += count;
     if (count >= 0) return count;
     if (errno == EINTR) continue;
-    if ((errno != EAGAIN && errno != EWOULDBLOCK) || !wait(POLLIN)) return -1;
+    if (!is_not_ready(errno) || !wait(awaits())) return -1;
   }
 }
 
@@ -133,12 +184,26 @@ bool Connection::flush(int flags) {
 
 ssize_t Connection::send(const char* from, std::size_t size, int flags) {
   while (true) {
-    const auto count = ::send(fd_, from, size, flags | MSG_DONTWAIT | MSG_NOSIGNAL);
+    const auto count = send_now(from, size, flags);
     if (count > 0) sent_bytes_ += count;
     if (count >= 0) return count;
     if (errno == EINTR) continue;
-    if ((errno != EAGAIN && errno != EWOULDBLOCK) || !wait(POLLOUT)) return -1;
+    if (!is_not_ready(errno) || !wait(tls_ ? awaits() : POLLOUT)) return -1;
   }
+}
+
+bool Connection::send_at_once(std::string_view answer) {
+  while (!answer.empty()) {
+    const auto count = send_now(answer.data(), answer.size(), 0);
+    if (count <= 0) return false;
+    answer.remove_prefix(static_cast<std::size_t>(count));
+  }
+  return true;
+}
+
+void Connection::end_output() {
+  if (tls_) tls_->end();
+  ::shutdown(fd_, SHUT_WR);
 }
 
 bool Connection::wait(short events) {
@@ -174,7 +239,8 @@ std::int64_t Connection::moved_bytes() const {
   // What the peer's side has taken, not what our kernel holds for it.
   int unsent = 0;
   if (::ioctl(fd_, SIOCOUTQ, &unsent) != 0) unsent = 0;
-  return received_bytes_ + sent_bytes_ - unsent;
+  // Under TLS a record counts as it leaves, not only once it has left as a whole.
+  return tls_ ? tls_->received_bytes() + tls_->sent_bytes() - unsent : received_bytes_ + sent_bytes_ - unsent;
 }
 
 }  // namespace ota::http

@@ -4,10 +4,14 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
 namespace ota::http {
+
+class TlsServer;
+class TlsSession;
 
 /// How long a connection may take over what.
 struct TransferLimits {
@@ -18,13 +22,14 @@ struct TransferLimits {
   std::chrono::milliseconds rate_window{60000};
 };
 
-/// One client's socket with what was read from it and what is to be written. Belongs to one thread at a time;
-/// it is handed between the poller and a worker. Closes the socket at the end.
+/// One client's socket, plain or under TLS, with what was read from it and what is to be written. Belongs to
+/// one thread at a time; it is handed between the poller and a worker. Closes the socket at the end.
 class Connection {
  public:
   using Clock = std::chrono::steady_clock;
 
-  Connection(int fd, std::string peer, const TransferLimits& limits);
+  /// `tls`: what begins with a handshake; nullptr for plain HTTP. It outlives the connection.
+  Connection(int fd, std::string peer, const TransferLimits& limits, const TlsServer* tls = nullptr);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -34,6 +39,14 @@ class Connection {
   /// CN of the client's verified certificate; empty without one.
   [[nodiscard]] const std::string& client_name() const { return client_name_; }
 
+  /// Under TLS, until shake_hands() has answered done.
+  [[nodiscard]] bool is_shaking_hands() const { return tls_server_ != nullptr; }
+  enum class Handshake { done, waits, is_plain_http, failed };
+  /// Goes on with the handshake, without waiting; costs processor time. is_plain_http: the client has begun
+  /// to speak HTTP; the connection is a plain one from now on.
+  [[nodiscard]] Handshake shake_hands();
+  [[nodiscard]] bool is_tls() const { return tls_ != nullptr; }
+
   enum class Head { partial, whole, too_long, closed };
   /// Reads what has arrived, without waiting, up to a whole request head.
   [[nodiscard]] Head fill();
@@ -42,6 +55,10 @@ class Connection {
   [[nodiscard]] std::string_view buffered() const { return std::string_view(in_).substr(in_at_); }
   /// Whether something to read arrives within `wait`.
   [[nodiscard]] bool wait_readable(std::chrono::milliseconds wait) const;
+  /// Whether bytes that the socket no longer has wait to be read by fill().
+  [[nodiscard]] bool has_decrypted() const;
+  /// What the socket has to be ready for before the connection can go on: POLLIN or POLLOUT.
+  [[nodiscard]] short awaits() const;
 
   /// From now on the request's head and body must arrive within request_timeout.
   void begin_request();
@@ -53,6 +70,10 @@ class Connection {
   /// Collects small answers until flush(); during a transfer sends at once. -1 on an error or limit.
   [[nodiscard]] ssize_t write(const char* from, std::size_t size);
   [[nodiscard]] bool flush() { return flush(0); }
+  /// Sends an answer without waiting; false when the client's side does not take all of it at once.
+  [[nodiscard]] bool send_at_once(std::string_view answer);
+  /// Says that nothing more comes.
+  void end_output();
   /// Forgets what was collected.
   void discard_output() { out_.clear(); }
 
@@ -61,10 +82,14 @@ class Connection {
   Clock::time_point expires_at{};
   bool is_watched = false;  ///< known to the poller's epoll; kept by the poller
 
+  /// When the first byte of the head, or of the handshake, has come.
   [[nodiscard]] Clock::time_point head_began_at() const { return head_began_at_; }
 
  private:
   [[nodiscard]] bool flush(int flags);
+  // As recv and send without waiting. The one place where plain and TLS part, once per piece.
+  [[nodiscard]] ssize_t receive_now(char* to, std::size_t size);
+  [[nodiscard]] ssize_t send_now(const char* from, std::size_t size, int flags);
   [[nodiscard]] ssize_t receive(char* to, std::size_t size);
   [[nodiscard]] ssize_t send(const char* from, std::size_t size, int flags);
   [[nodiscard]] bool wait(short events);
@@ -74,6 +99,8 @@ class Connection {
   const int fd_;
   const std::string peer_;
   std::string client_name_;
+  const TlsServer* tls_server_;  // while hands are shaken
+  std::unique_ptr<TlsSession> tls_;
   const TransferLimits& limits_;
 
   std::string in_;

@@ -13,12 +13,35 @@ using fleet::ErrorKind;
 using fleet::Expected;
 
 constexpr std::size_t kPieceBytes = 1024 * 1024;
+constexpr std::size_t kCopiedBytes = 64 * 1024;
 
 // Names of transfer codings are case-insensitive (RFC 9112 section 7).
 bool is_chunked(std::string_view coding) {
   constexpr std::string_view kName = "chunked";
   return std::equal(coding.begin(), coding.end(), kName.begin(), kName.end(),
                     [](char given, char lower) { return (given | 0x20) == lower; });
+}
+
+bool send_mapped(std::string_view rest, httplib::DataSink& sink) {
+  while (!rest.empty()) {
+    const auto piece = rest.substr(0, kPieceBytes);
+    if (!sink.write(piece.data(), piece.size())) return false;
+    rest.remove_prefix(piece.size());
+  }
+  return true;
+}
+
+// TLS reads the bytes before the kernel does.
+bool send_copied(const fleet::Blob& blob, std::size_t offset, std::size_t size, httplib::DataSink& sink) {
+  std::string piece;
+  while (size > 0) {
+    piece.resize(std::min(size, kCopiedBytes));
+    if (!blob.copy(offset, piece.data(), piece.size()) || !sink.write(piece.data(), piece.size()))
+      return false;
+    offset += piece.size();
+    size -= piece.size();
+  }
+  return true;
 }
 
 }  // namespace
@@ -117,18 +140,14 @@ void write_reply(Response&& from, Connection& connection, httplib::Response& to)
     if (!from.body.empty()) to.set_content(std::move(from.body), from.content_type);
     return;
   }
-  const auto bytes = from.blob->bytes().substr(from.offset, from.length);
-  to.set_content_provider(bytes.size(), from.content_type,
-                          [blob = std::move(from.blob), bytes, &connection](
-                              std::size_t offset, std::size_t length, httplib::DataSink& sink) {
+  const auto length = from.length;
+  to.set_content_provider(length, from.content_type,
+                          [blob = std::move(from.blob), start = from.offset, &connection](
+                              std::size_t offset, std::size_t size, httplib::DataSink& sink) {
                             connection.begin_transfer();
-                            auto rest = bytes.substr(offset, length);
-                            while (!rest.empty()) {
-                              const auto piece = rest.substr(0, kPieceBytes);
-                              if (!sink.write(piece.data(), piece.size())) return false;
-                              rest.remove_prefix(piece.size());
-                            }
-                            return true;
+                            return connection.is_tls()
+                                       ? send_copied(*blob, start + offset, size, sink)
+                                       : send_mapped(blob->bytes().substr(start + offset, size), sink);
                           });
 }
 

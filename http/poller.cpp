@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <spdlog/spdlog.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -13,6 +14,8 @@
 #include <array>
 #include <cerrno>
 #include <vector>
+
+#include "fleet/limits.hpp"
 
 namespace ota::http {
 namespace {
@@ -58,8 +61,16 @@ Poller::~Poller() {
   ::close(epoll_);
 }
 
-void Poller::start(int listening) {
+void Poller::start(int listening, const TlsServer* tls) {
   listening_ = listening;
+  tls_ = tls;
+  if (tls != nullptr) {
+    handshakes_ = std::make_unique<Handshakes>(
+        fleet::kWaitingHandshakesMax,
+        [this](std::unique_ptr<Connection> connection, Connection::Handshake outcome) {
+          after_handshake(std::move(connection), outcome);
+        });
+  }
   watch(listening);
   watch(wake_);
   thread_ = std::thread([this] { run(); });
@@ -76,6 +87,7 @@ void Poller::stop() {
   stopping_ = true;
   ::eventfd_write(wake_, 1);
   if (thread_.joinable()) thread_.join();
+  if (handshakes_) handshakes_->stop();
   const std::lock_guard lock(mutex_);
   waiting_.clear();
   pipelined_.clear();
@@ -87,7 +99,7 @@ std::size_t Poller::count() const {
 }
 
 void Poller::park(std::unique_ptr<Connection> connection) {
-  if (connection->head() != Connection::Head::partial) {
+  if (connection->head() != Connection::Head::partial || connection->has_decrypted()) {
     const std::lock_guard lock(mutex_);
     if (stopping_) return;
     pipelined_.push_back(std::move(connection));
@@ -101,7 +113,7 @@ void Poller::park(std::unique_ptr<Connection> connection) {
 }
 
 void Poller::drain(std::unique_ptr<Connection> connection) {
-  ::shutdown(connection->fd(), SHUT_WR);
+  connection->end_output();
   connection->expires_at = Clock::now() + kDrainFor;
   add({std::move(connection), true});
 }
@@ -109,13 +121,16 @@ void Poller::drain(std::unique_ptr<Connection> connection) {
 void Poller::add(Entry entry) {
   if (stopping_) return;
   const int fd = entry.connection->fd();
+  const auto awaited =
+      entry.draining ? std::uint32_t{EPOLLIN} : static_cast<std::uint32_t>(entry.connection->awaits());
   const std::lock_guard lock(mutex_);
   if (waiting_.size() >= connections_max_) make_room();
   const bool is_watched = std::exchange(entry.connection->is_watched, true);
   waiting_.insert_or_assign(fd, std::move(entry));
   // One event disarms it, so a connection that is handed on needs no call to be left alone.
+  static_assert(EPOLLIN == POLLIN && EPOLLOUT == POLLOUT);
   epoll_event event{};
-  event.events = EPOLLIN | EPOLLRDHUP | EPOLLONESHOT;
+  event.events = awaited | EPOLLRDHUP | EPOLLONESHOT;
   event.data.fd = fd;
   if (::epoll_ctl(epoll_, is_watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event) != 0) waiting_.erase(fd);
 }
@@ -175,7 +190,7 @@ void Poller::accept_some() {
     }
     const int on = 1;
     ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    park(std::make_unique<Connection>(fd, text_of(address), limits_));
+    park(std::make_unique<Connection>(fd, text_of(address), limits_, tls_));
   }
 }
 
@@ -194,6 +209,10 @@ void Poller::advance(Entry entry) {
     if (discard(entry.connection->fd())) add(std::move(entry));
     return;
   }
+  if (entry.connection->is_shaking_hands()) {
+    handshakes_->submit(std::move(entry.connection));
+    return;
+  }
   switch (entry.connection->fill()) {
     case Connection::Head::closed:
       return;
@@ -201,10 +220,31 @@ void Poller::advance(Entry entry) {
       park(std::move(entry.connection));
       return;
     case Connection::Head::whole:
-      on_ready_(std::move(entry.connection), false);
+      on_ready_(std::move(entry.connection), Ready::request);
       return;
     case Connection::Head::too_long:
-      on_ready_(std::move(entry.connection), true);
+      on_ready_(std::move(entry.connection), Ready::head_too_long);
+      return;
+  }
+}
+
+// On one of the handshakes' threads.
+void Poller::after_handshake(std::unique_ptr<Connection> connection, Connection::Handshake outcome) {
+  switch (outcome) {
+    case Connection::Handshake::done:
+      park(std::move(connection));
+      return;
+    case Connection::Handshake::waits:
+      // From the first byte on as a whole, however often it waits.
+      connection->expires_at = connection->head_began_at() + limits_.request_timeout;
+      add({std::move(connection), false});
+      return;
+    case Connection::Handshake::is_plain_http:
+      on_ready_(std::move(connection), Ready::plain_http_on_tls);
+      return;
+    case Connection::Handshake::failed:
+      // The alert has to reach the client.
+      drain(std::move(connection));
       return;
   }
 }

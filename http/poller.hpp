@@ -10,22 +10,25 @@
 #include <vector>
 
 #include "http/connection.hpp"
+#include "http/handshakes.hpp"
 
 namespace ota::http {
 
 /// Holds every connection that has nothing to do: it waits here, without a thread, until a whole request head
-/// is there. So a thousand idle or half-sent requests cost a thousand descriptors and no more. Also accepts
-/// new connections. Thread safe.
+/// is there. So a thousand idle or half-sent requests, or handshakes, cost a thousand descriptors and no
+/// more. Also accepts new connections. Thread safe.
 class Poller {
  public:
-  /// Called on the poller's thread with a connection whose head is whole or too long; must not block.
-  using OnReady = std::function<void(std::unique_ptr<Connection> connection, bool head_too_long)>;
+  enum class Ready { request, head_too_long, plain_http_on_tls };
+  /// Called with a connection that has a whole head, or none that could be served; must not block.
+  using OnReady = std::function<void(std::unique_ptr<Connection> connection, Ready ready)>;
 
   Poller(const TransferLimits& limits, std::size_t connections_max, OnReady on_ready);
   ~Poller();
 
-  /// `listening` stays the caller's, who closes it after stop().
-  void start(int listening);
+  /// `listening` stays the caller's, who closes it after stop(). `tls`: what its connections begin with;
+  /// nullptr for plain HTTP.
+  void start(int listening, const TlsServer* tls);
   /// Ends the thread and closes all that wait. park() and drain() afterwards close at once.
   void stop();
 
@@ -47,6 +50,7 @@ class Poller {
   void watch(int fd);
   void accept_some();
   void advance(Entry entry);
+  void after_handshake(std::unique_ptr<Connection> connection, Connection::Handshake outcome);
   void advance_pipelined();
   void add(Entry entry);
   [[nodiscard]] Entry take(int fd);
@@ -59,7 +63,9 @@ class Poller {
   int epoll_ = -1;
   int wake_ = -1;  // an eventfd that ends the wait
   int listening_ = -1;
-  bool accepting_ = true;  // false for a moment after running out of descriptors
+  const TlsServer* tls_ = nullptr;
+  std::unique_ptr<Handshakes> handshakes_;  // with TLS
+  bool accepting_ = true;                   // false for a moment after running out of descriptors
   std::atomic<bool> stopping_{false};
   std::thread thread_;
 

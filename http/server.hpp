@@ -17,6 +17,7 @@
 #include "fleet/ports/front_desk.hpp"
 #include "fleet/ports/rollout_store.hpp"
 #include "http/identity_ports.hpp"
+#include "http/tls_files.hpp"
 
 namespace ota::http {
 
@@ -24,6 +25,7 @@ namespace ota::http {
 struct ServerOptions {
   std::string host = "0.0.0.0";
   int port = 8080;              ///< 0: any free one
+  TlsFiles tls;                 ///< with a certificate the port speaks HTTPS
   std::string api_key;          ///< empty: admin routes answer 503 "API key not configured"
   bool require_signed = false;  ///< uploads need a manifest that verifies
   std::string version;          ///< of this service, told on /health
@@ -86,7 +88,7 @@ class Server {
   Server& operator=(const Server&) = delete;
 
   /// Binds, then serves on threads of its own; answers the bound port. `unavailable` when the address cannot
-  /// be bound. Call once.
+  /// be bound, `invalid` when the files of TLS cannot be used. Call once.
   [[nodiscard]] fleet::Expected<int> start();
 
   /// Takes no more connections, lets requests under way come to their end (a download at most for a short

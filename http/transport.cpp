@@ -54,8 +54,8 @@ Transport::Transport(const ServerOptions& options, Api& api)
       dialogue_(std::make_unique<Dialogue>(options, api, answers_, stopping_)),
       pool_(lane_limits(options), [this](WorkerPool::Job job) { serve(std::move(job)); }),
       poller_(transfer_limits(options), connections_max(),
-              [this](std::unique_ptr<Connection> connection, bool head_too_long) {
-                take(std::move(connection), head_too_long);
+              [this](std::unique_ptr<Connection> connection, Poller::Ready ready) {
+                take(std::move(connection), ready);
               }) {}
 
 Transport::~Transport() {
@@ -63,11 +63,16 @@ Transport::~Transport() {
 }
 
 fleet::Expected<int> Transport::start() {
+  if (!options_.tls.certificate.empty()) {
+    auto tls = TlsServer::open(options_.tls);
+    if (!tls) return tl::unexpected(tls.error());
+    tls_ = std::move(*tls);
+  }
   const auto listening = dialogue_->listen();
   if (!listening) return tl::unexpected(listening.error());
   listening_ = listening->fd;
   answers_.start();
-  poller_.start(listening_);
+  poller_.start(listening_, tls_.get());
   return listening->port;
 }
 
@@ -84,9 +89,13 @@ void Transport::stop() {
   if (listening_ >= 0) ::close(listening_);
 }
 
-// On the poller's thread: a request's head is there.
-void Transport::take(std::unique_ptr<Connection> connection, bool head_too_long) {
-  if (head_too_long) {
+// A request's head is there: on the poller's thread.
+void Transport::take(std::unique_ptr<Connection> connection, Poller::Ready ready) {
+  if (ready == Poller::Ready::plain_http_on_tls) {
+    refuse(std::move(connection), error_reply(400, "this port speaks HTTPS; use https:// in the URL"));
+    return;
+  }
+  if (ready == Poller::Ready::head_too_long) {
     refuse(std::move(connection),
            error_reply(431, "the request's head is larger than " +
                                 std::to_string(fleet::kRequestHeadBytesMax) + " bytes"));
@@ -160,12 +169,12 @@ void Transport::write_answer(std::unique_ptr<Connection> connection, const Answe
   if (!closes && form.is_http10) text += "Connection: keep-alive\r\n";
   text += "Content-Length: " + std::to_string(response.body.size()) + "\r\n\r\n";
   if (!form.head_only) text += response.body;
-  const auto sent = ::send(connection->fd(), text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  const bool sent = connection->send_at_once(text);
   if (!form.logged.empty()) {
     const auto took = std::chrono::duration<double, std::milli>(Clock::now() - form.began_at).count();
     spdlog::debug("http: {} {} -> {} in {:.1f} ms", connection->peer(), form.logged, response.status, took);
   }
-  if (sent != static_cast<ssize_t>(text.size())) return;
+  if (!sent) return;
   if (closes) {
     poller_.drain(std::move(connection));
   } else {

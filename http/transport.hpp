@@ -9,6 +9,7 @@
 #include "http/api.hpp"
 #include "http/poller.hpp"
 #include "http/server.hpp"
+#include "http/tls_server.hpp"
 #include "http/worker_pool.hpp"
 
 namespace ota::http {
@@ -29,12 +30,13 @@ class Transport {
   void stop();
 
  private:
-  void take(std::unique_ptr<Connection> connection, bool head_too_long);
+  void take(std::unique_ptr<Connection> connection, Poller::Ready ready);
   void serve(WorkerPool::Job job);
   void refuse(std::unique_ptr<Connection> connection, Response response);
   void write_answer(std::unique_ptr<Connection> connection, const AnswerForm& form, Response response);
 
   const ServerOptions options_;
+  std::unique_ptr<TlsServer> tls_;  // before all that hold connections; nullptr: plain HTTP
   std::atomic<bool> stopping_{false};
   int listening_ = -1;
   std::mutex active_mutex_;

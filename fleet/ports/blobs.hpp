@@ -31,6 +31,9 @@ class Blob {
  public:
   virtual ~Blob() = default;
   [[nodiscard]] virtual std::string_view bytes() const = 0;
+  /// Copies `size` bytes from `offset` on; false when the file no longer has them. For those who have to look
+  /// at the bytes themselves: through bytes() a page that is gone would be a fatal signal.
+  [[nodiscard]] virtual bool copy(std::size_t offset, char* to, std::size_t size) const = 0;
 };
 
 /// The folder of firmware images. Thread safe.

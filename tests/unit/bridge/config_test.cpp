@@ -56,6 +56,22 @@ TEST(Config, BridgesThatShareASubscriptionNeedNames) {
   EXPECT_TRUE(read({{"MQTT_SHARED_GROUP", "g"}, {"REPLICA", "r1"}}));
 }
 
+TEST(Config, TheFilesOfHttpsGoTogether) {
+  const std::pair<const char*, std::map<std::string, std::string>> incomplete[] = {
+      {"HTTPS_CERT: ", {{"HTTPS_CERT", "a.crt"}}},
+      {"HTTPS_CERT: ", {{"HTTPS_KEY", "a.key"}}},
+      {"HTTPS_CLIENT_CA: ", {{"HTTPS_CLIENT_CA", "ca.crt"}}},
+      {"HTTPS_CLIENT_CRL: ",
+       {{"HTTPS_CERT", "a.crt"}, {"HTTPS_KEY", "a.key"}, {"HTTPS_CLIENT_CRL", "crl.pem"}}},
+  };
+  for (const auto& [says, environment] : incomplete) {
+    const auto config = read(environment);
+    ASSERT_FALSE(config) << says;
+    EXPECT_EQ(config.error().message.rfind(says, 0), 0U) << config.error().message;
+  }
+  EXPECT_TRUE(read({{"HTTPS_CERT", "a.crt"}, {"HTTPS_KEY", "a.key"}, {"HTTPS_CLIENT_CA", "ca.crt"}}));
+}
+
 TEST(Config, CutsTheSlashOffThePublicUrl) {
   EXPECT_EQ(read({{"PUBLIC_URL", "https://ota.example/"}})->public_url, "https://ota.example");
 }

@@ -6,6 +6,7 @@
 
 #include "tests/support/eventually.hpp"
 #include "tests/unit/http/server_fixture.hpp"
+#include "tests/unit/http/test_authority.hpp"
 
 namespace ota::tests {
 namespace {
@@ -23,8 +24,15 @@ std::int64_t resident_kib() {
   return resident * 4;
 }
 
-class HostileClients : public ServerTest {
+// Over plain HTTP and over TLS: the same limits hold.
+class HostileClients : public ServerTest, public ::testing::WithParamInterface<bool> {
  protected:
+  void SetUp() override {
+    if (!GetParam()) return;
+    static const TestAuthority kAuthority;
+    options_.tls = kAuthority.server_files();
+    client_tls_.ca = kAuthority.path("ca.crt");
+  }
   /// The slowest of `count` health requests.
   Clock::duration slowest_health(int count) {
     Clock::duration slowest{};
@@ -37,7 +45,7 @@ class HostileClients : public ServerTest {
   }
 };
 
-TEST_F(HostileClients, AnEndlessHeaderLineIsRefusedWithFlatMemory) {
+TEST_P(HostileClients, AnEndlessHeaderLineIsRefusedWithFlatMemory) {
   RawClient client(port());
   const auto before = resident_kib();
   client.send("GET /health HTTP/1.1\r\nX-Long: ");
@@ -48,7 +56,7 @@ TEST_F(HostileClients, AnEndlessHeaderLineIsRefusedWithFlatMemory) {
   EXPECT_LT(resident_kib() - before, 16 * 1024);
 }
 
-TEST_F(HostileClients, TenThousandHeadersAreRefused) {
+TEST_P(HostileClients, TenThousandHeadersAreRefused) {
   RawClient client(port());
   std::string text = "GET /health HTTP/1.1\r\n";
   for (int i = 0; i < 10'000; ++i) text += "X-" + std::to_string(i) + ": y\r\n";
@@ -66,13 +74,13 @@ TEST_F(HostileClients, TenThousandHeadersAreRefused) {
   EXPECT_NE(answer.body.find("detail"), std::string::npos);
 }
 
-TEST_F(HostileClients, ALongUrlIs414) {
+TEST_P(HostileClients, ALongUrlIs414) {
   const auto answer = get("/health?x=" + std::string(9000, 'y'));
   EXPECT_EQ(answer.status, 414);
   EXPECT_NE(answer.body.find("detail"), std::string::npos);
 }
 
-TEST_F(HostileClients, WhatIsNoHttpIsRefusedAndClosed) {
+TEST_P(HostileClients, WhatIsNoHttpIsRefusedAndClosed) {
   for (const char* text :
        {"\x16\x03\x01\x02\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "BREW /health HTTP/1.1\r\n\r\n",
         "GET /health HTTP/1.1\r\nno colon\r\n\r\n", "\r\n\r\n\r\n", "GET /a b HTTP/1.1\r\n\r\n"}) {
@@ -85,7 +93,7 @@ TEST_F(HostileClients, WhatIsNoHttpIsRefusedAndClosed) {
   EXPECT_EQ(get("/health").status, 200);
 }
 
-TEST_F(HostileClients, EndlessAndNegativeChunksAreRefused) {
+TEST_P(HostileClients, EndlessAndNegativeChunksAreRefused) {
   RawClient endless(port());
   endless.send(std::string(kStatus) + "Transfer-Encoding: chunked\r\n\r\n");
   const std::string piece = "1000\r\n" + std::string(4096, 'x') + "\r\n";
@@ -102,7 +110,7 @@ TEST_F(HostileClients, EndlessAndNegativeChunksAreRefused) {
   EXPECT_EQ(desk_.count(), 0U);
 }
 
-TEST_F(HostileClients, ABodyOfAnUnknownRouteIsNotRead) {
+TEST_P(HostileClients, ABodyOfAnUnknownRouteIsNotRead) {
   RawClient client(port());
   client.send("POST /api/nothing HTTP/1.1\r\nHost: t\r\nContent-Length: 100000000000\r\n\r\n");
   const auto answer = client.read_reply();
@@ -110,7 +118,7 @@ TEST_F(HostileClients, ABodyOfAnUnknownRouteIsNotRead) {
   EXPECT_TRUE(answer.closes());
 }
 
-TEST_F(HostileClients, AnUnreadBodyIsNotTakenForTheNextRequest) {
+TEST_P(HostileClients, AnUnreadBodyIsNotTakenForTheNextRequest) {
   RawClient client(port());
   const std::string smuggled = "GET /api/admin/devices HTTP/1.1\r\nX-API-Key: correct-horse\r\n\r\n";
   client.send("GET /health HTTP/1.1\r\nHost: t\r\nContent-Length: " + std::to_string(smuggled.size()) +
@@ -120,7 +128,7 @@ TEST_F(HostileClients, AnUnreadBodyIsNotTakenForTheNextRequest) {
   EXPECT_EQ(fleet_.asked, "");
 }
 
-TEST_F(HostileClients, ThousandsOfPipelinedRequestsAreServedInTurn) {
+TEST_P(HostileClients, ThousandsOfPipelinedRequestsAreServedInTurn) {
   RawClient client(port());
   constexpr int kCount = 3000;
   std::string text;
@@ -132,7 +140,7 @@ TEST_F(HostileClients, ThousandsOfPipelinedRequestsAreServedInTurn) {
   sender.join();
 }
 
-TEST_F(HostileClients, AThousandHalfRequestsHinderNobody) {
+TEST_P(HostileClients, AThousandHalfRequestsHinderNobody) {
   options_.threads_max = 32;
   options_.downloads_max = 8;
   port();
@@ -145,7 +153,7 @@ TEST_F(HostileClients, AThousandHalfRequestsHinderNobody) {
   EXPECT_EQ(get("/api/firmware/check?device_id=a&device_model=m&current_version=1").status, 200);
 }
 
-TEST_F(HostileClients, HalfRequestsAndIdleConnectionsAreClosedInTime) {
+TEST_P(HostileClients, HalfRequestsAndIdleConnectionsAreClosedInTime) {
   options_.request_timeout = 1s;
   options_.keep_alive = 1s;
   options_.io_timeout = 1s;
@@ -163,7 +171,7 @@ TEST_F(HostileClients, HalfRequestsAndIdleConnectionsAreClosedInTime) {
   EXPECT_TRUE(kept.is_closed_within(10s));
 }
 
-TEST_F(HostileClients, ABodyByDripsIsCutAtTheRequestTimeout) {
+TEST_P(HostileClients, ABodyByDripsIsCutAtTheRequestTimeout) {
   options_.request_timeout = 1s;
   RawClient client(port());
   client.send(std::string(kStatus) + "Content-Length: 1000000\r\n\r\n");
@@ -174,7 +182,7 @@ TEST_F(HostileClients, ABodyByDripsIsCutAtTheRequestTimeout) {
   EXPECT_LT(Clock::now() - began, 8s);
 }
 
-TEST_F(HostileClients, SlowDownloadsHinderNobodyAndBeyondTheCapIs503) {
+TEST_P(HostileClients, SlowDownloadsHinderNobodyAndBeyondTheCapIs503) {
   options_.threads_max = 40;
   options_.downloads_max = 20;
   options_.upload_bytes_max = 32 * 1024 * 1024;
@@ -194,7 +202,7 @@ TEST_F(HostileClients, SlowDownloadsHinderNobodyAndBeyondTheCapIs503) {
   EXPECT_TRUE(test_support::eventually([&] { return get("/api/firmware/download/1.1.0").status == 200; }));
 }
 
-TEST_F(HostileClients, ATransferBelowTheMinimumRateIsCutAndASlowOneIsNot) {
+TEST_P(HostileClients, ATransferBelowTheMinimumRateIsCutAndASlowOneIsNot) {
   options_.bytes_per_second_min = 20'000;
   options_.rate_window = 1s;
   options_.upload_bytes_max = 32 * 1024 * 1024;
@@ -214,7 +222,7 @@ TEST_F(HostileClients, ATransferBelowTheMinimumRateIsCutAndASlowOneIsNot) {
   EXPECT_FALSE(slow.read_some(8192).empty());
 }
 
-TEST_F(HostileClients, AHangingDatabaseLeavesTheOtherRoutesTheirRoom) {
+TEST_P(HostileClients, AHangingDatabaseLeavesTheOtherRoutesTheirRoom) {
   options_.threads_max = 24;
   options_.downloads_max = 8;
   options_.queue_max = 30;
@@ -234,6 +242,9 @@ TEST_F(HostileClients, AHangingDatabaseLeavesTheOtherRoutesTheirRoom) {
   for (auto& client : waiting) refused += client.read_reply(false, 20ms).status == 503 ? 1 : 0;
   EXPECT_GT(refused, 30) << "beyond the queue, checks are refused at once";
 }
+
+INSTANTIATE_TEST_SUITE_P(Transport, HostileClients, ::testing::Bool(),
+                         [](const auto& one) { return one.param ? "Tls" : "Plain"; });
 
 }  // namespace
 }  // namespace ota::tests

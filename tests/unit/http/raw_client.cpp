@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <openssl/ssl.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -38,19 +39,64 @@ Reply parse_head(const std::string& head) {
 
 }  // namespace
 
-RawClient::RawClient(int port, int receive_bytes) : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+RawClient::RawClient(const Endpoint& server, int receive_bytes, ssl_session_st* session)
+    : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
   if (receive_bytes > 0) ::setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &receive_bytes, sizeof(receive_bytes));
   sockaddr_in address{};
   address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<std::uint16_t>(port));
+  address.sin_port = htons(static_cast<std::uint16_t>(server.port));
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   if (::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
     throw std::runtime_error("cannot connect to the server under test");
   }
+  if (server.tls != nullptr) shake_hands(*server.tls, session);
+}
+
+void RawClient::FreeTls::operator()(ssl_st* tls) const {
+  SSL_free(tls);
+}
+
+void RawClient::shake_hands(const ClientTls& with, ssl_session_st* session) {
+  const std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)> context(SSL_CTX_new(TLS_client_method()),
+                                                                  SSL_CTX_free);
+  SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, nullptr);
+  SSL_CTX_load_verify_file(context.get(), with.ca.c_str());
+  if (with.version_max != 0) {
+    SSL_CTX_set_min_proto_version(context.get(), 0);
+    SSL_CTX_set_max_proto_version(context.get(), with.version_max);
+    SSL_CTX_set_security_level(context.get(), 0);
+  }
+  if (!with.has_tickets) SSL_CTX_set_options(context.get(), SSL_OP_NO_TICKET);
+  if (!with.certificate.empty()) {
+    SSL_CTX_use_certificate_chain_file(context.get(), with.certificate.c_str());
+    SSL_CTX_use_PrivateKey_file(context.get(), with.key.c_str(), SSL_FILETYPE_PEM);
+  }
+  tls_.reset(SSL_new(context.get()));
+  SSL_set1_host(tls_.get(), "localhost");
+  if (!with.protocols.empty()) {
+    SSL_set_alpn_protos(tls_.get(), reinterpret_cast<const unsigned char*>(with.protocols.data()),
+                        static_cast<unsigned int>(with.protocols.size()));
+  }
+  if (session != nullptr) SSL_set_session(tls_.get(), session);
+  SSL_set_fd(tls_.get(), fd_);
+  connected_ = SSL_connect(tls_.get()) == 1;
+}
+
+bool RawClient::wait_readable(std::chrono::milliseconds wait) const {
+  if (tls_ && SSL_pending(tls_.get()) > 0) return true;
+  pollfd waiting{fd_, POLLIN, 0};
+  return ::poll(&waiting, 1, static_cast<int>(std::max<std::int64_t>(wait.count(), 0))) > 0;
+}
+
+ssize_t RawClient::receive(char* to, std::size_t size) {
+  return tls_ ? SSL_read(tls_.get(), to, static_cast<int>(size)) : ::recv(fd_, to, size, 0);
 }
 
 RawClient::RawClient(RawClient&& other) noexcept
-    : fd_(std::exchange(other.fd_, -1)), in_(std::move(other.in_)) {}
+    : fd_(std::exchange(other.fd_, -1)),
+      tls_(std::move(other.tls_)),
+      connected_(other.connected_),
+      in_(std::move(other.in_)) {}
 
 RawClient::~RawClient() {
   if (fd_ >= 0) ::close(fd_);
@@ -58,7 +104,8 @@ RawClient::~RawClient() {
 
 bool RawClient::send(std::string_view bytes) {
   while (!bytes.empty()) {
-    const auto sent = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    const auto sent = tls_ ? SSL_write(tls_.get(), bytes.data(), static_cast<int>(bytes.size()))
+                           : ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
     if (sent <= 0) return false;
     bytes.remove_prefix(static_cast<std::size_t>(sent));
   }
@@ -67,10 +114,9 @@ bool RawClient::send(std::string_view bytes) {
 
 bool RawClient::fill(Clock::time_point until) {
   const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now()).count();
-  pollfd waiting{fd_, POLLIN, 0};
-  if (::poll(&waiting, 1, static_cast<int>(std::max<std::int64_t>(left, 0))) <= 0) return false;
+  if (!wait_readable(std::chrono::milliseconds(left))) return false;
   char bytes[65536];
-  const auto count = ::recv(fd_, bytes, sizeof(bytes), 0);
+  const auto count = receive(bytes, sizeof(bytes));
   if (count <= 0) return false;
   in_.append(bytes, static_cast<std::size_t>(count));
   return true;
@@ -95,10 +141,9 @@ Reply RawClient::read_reply(bool head_only, std::chrono::milliseconds wait) {
 
 std::string RawClient::read_some(std::size_t count_max, std::chrono::milliseconds wait) {
   if (in_.empty()) {
-    pollfd waiting{fd_, POLLIN, 0};
-    if (::poll(&waiting, 1, static_cast<int>(wait.count())) <= 0) return "";
+    if (!wait_readable(wait)) return "";
     std::string bytes(count_max, '\0');
-    const auto count = ::recv(fd_, bytes.data(), bytes.size(), 0);
+    const auto count = receive(bytes.data(), bytes.size());
     bytes.resize(static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
     return bytes;
   }
@@ -113,9 +158,9 @@ bool RawClient::is_closed_within(std::chrono::milliseconds wait) {
   return Clock::now() < until;
 }
 
-Reply call(int port, const std::string& method, const std::string& target, const Headers& headers,
-           const std::string& body) {
-  RawClient client(port);
+Reply call(const Endpoint& server, const std::string& method, const std::string& target,
+           const Headers& headers, const std::string& body) {
+  RawClient client(server);
   std::string text = method + " " + target + " HTTP/1.1\r\nHost: test\r\nConnection: close\r\n";
   for (const auto& [name, value] : headers) text += name + ": " + value + "\r\n";
   if (!body.empty()) text += "Content-Length: " + std::to_string(body.size()) + "\r\n";

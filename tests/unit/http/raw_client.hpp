@@ -2,12 +2,34 @@
 
 #include <chrono>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+struct ssl_st;
+struct ssl_session_st;
+
 namespace ota::tests {
+
+/// What a TLS client brings with it.
+struct ClientTls {
+  std::string ca;           ///< PEM file that the server is verified with
+  std::string certificate;  ///< of the client; empty: none
+  std::string key;
+  int version_max = 0;      ///< as OpenSSL counts; 0: the newest
+  bool has_tickets = true;  ///< else sessions are resumed by their id, as in BearSSL
+  std::string protocols;    ///< ALPN, each with its length before it
+};
+
+/// Where a server listens; with `tls`, what a client needs there.
+struct Endpoint {
+  Endpoint(int number) : port(number) {}  // NOLINT(google-explicit-constructor): a plain port is one
+  Endpoint(int number, const ClientTls* client) : port(number), tls(client) {}
+  int port;
+  const ClientTls* tls = nullptr;
+};
 
 /// An answer as it came over the wire.
 struct Reply {
@@ -26,10 +48,16 @@ struct Reply {
 class RawClient {
  public:
   /// `receive_bytes` > 0 makes the kernel's receive buffer small, for slow readers.
-  explicit RawClient(int port, int receive_bytes = 0);
+  /// `session`: of an earlier TLS connection, to be resumed.
+  explicit RawClient(const Endpoint& server, int receive_bytes = 0, ssl_session_st* session = nullptr);
   ~RawClient();
   RawClient(RawClient&& other) noexcept;
   RawClient& operator=(RawClient&&) = delete;
+
+  /// Whether hands were shaken; always so without TLS.
+  [[nodiscard]] bool is_connected() const { return connected_; }
+  /// For questions about the TLS session; nullptr without TLS.
+  [[nodiscard]] ssl_st* tls() const { return tls_.get(); }
 
   /// False when the server has closed.
   bool send(std::string_view bytes);
@@ -41,16 +69,25 @@ class RawClient {
   bool is_closed_within(std::chrono::milliseconds wait);
 
  private:
+  struct FreeTls {
+    void operator()(ssl_st* tls) const;
+  };
+  void shake_hands(const ClientTls& with, ssl_session_st* session);
+  [[nodiscard]] bool wait_readable(std::chrono::milliseconds wait) const;
+  [[nodiscard]] ssize_t receive(char* to, std::size_t size);
   bool fill(std::chrono::steady_clock::time_point until);
+
   int fd_ = -1;
+  std::unique_ptr<ssl_st, FreeTls> tls_;
+  bool connected_ = true;
   std::string in_;
 };
 
 using Headers = std::map<std::string, std::string>;
 
 /// One request on a connection of its own. A body gets its Content-Length.
-Reply call(int port, const std::string& method, const std::string& target, const Headers& headers = {},
-           const std::string& body = "");
+Reply call(const Endpoint& server, const std::string& method, const std::string& target,
+           const Headers& headers = {}, const std::string& body = "");
 
 /// `parts` as a multipart body with the boundary "edge": name and bytes of each.
 std::string multipart(const std::vector<std::pair<std::string, std::string>>& parts);

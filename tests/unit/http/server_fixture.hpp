@@ -38,9 +38,11 @@ class ServerTest : public ::testing::Test {
     std::filesystem::remove_all(folder_);
   }
 
-  /// The port; starts the server at the first call.
-  int port() {
-    if (server_) return port_;
+  /// The port; starts the server at the first call. It speaks HTTPS when options_.tls says so; clients then
+  /// use client_tls_.
+  Endpoint port() {
+    const ClientTls* tls = options_.tls.certificate.empty() ? nullptr : &client_tls_;
+    if (server_) return {port_, tls};
     blobs_ = std::make_unique<bridge::FileBlobs>(
         folder_, options_.upload_bytes_max,
         [this](const std::string& file_path) { return releases_.is_file_used(file_path); });
@@ -55,7 +57,7 @@ class ServerTest : public ::testing::Test {
     const auto started = server_->start();
     EXPECT_TRUE(started) << (started ? "" : started.error().message);
     port_ = started.value_or(0);
-    return port_;
+    return {port_, tls};
   }
 
   Reply get(const std::string& target, const Headers& headers = {}) {
@@ -80,6 +82,7 @@ class ServerTest : public ::testing::Test {
   }
 
   http::ServerOptions options_;
+  ClientTls client_tls_;
   FakeDesk desk_;
   FakeCatalogs catalogs_;
   FakeReleases releases_;
