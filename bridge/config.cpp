@@ -110,6 +110,19 @@ Expected<void> flag(Config& config, const std::string& value) {
   return {};
 }
 
+Expected<void> model_chips(Config& config, const std::string& value) {
+  return fleet::parse_model_chips(value).map(
+      [&](fleet::ModelChips chips) { config.images.model_chips = std::move(chips); });
+}
+
+Expected<void> inspect_images(Config& config, const std::string& value) {
+  if (value != "lenient" && value != "strict") {
+    return fleet::fail(ErrorKind::invalid, fleet::quoted(value) + " must be lenient or strict");
+  }
+  config.images.strict = value == "strict";
+  return {};
+}
+
 // The database refuses to remove younger events.
 Expected<void> events_keep_days(Config& config, const std::string& value) {
   if (auto read = number<&Config::events_keep_days, 0, 36500>(config, value); !read) return read;
@@ -185,6 +198,10 @@ constexpr Row kRows[] = {
     {"BROKER_PROBE_URL", "", broker_probe_url,
      "the broker's devices' listener, mqtts://host:port; tried to prove that revoked certificates are "
      "refused"},
+    {"MODEL_CHIPS", "", model_chips,
+     "chip of each model, as esp32-cam=esp32,kitchen=esp32c3; uploads for it must be images of that chip"},
+    {"INSPECT_IMAGES", "lenient", inspect_images,
+     "strict refuses uploads of no known image format for every model"},
     {"EVENTS_KEEP_DAYS", "400", events_keep_days,
      "age in days at which rows of the audit log are removed, from 30; 0: never"},
     {"LOG_LEVEL", "info", log_level, "trace, debug, info, warn or error"},

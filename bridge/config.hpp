@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "fleet/expected.hpp"
+#include "fleet/image_policy.hpp"
 
 namespace ota::bridge {
 
@@ -50,6 +51,7 @@ struct Config {
   std::string broker_pid_file;   ///< of the Mosquitto to signal when the list has changed; empty: none
   std::string broker_probe_url;  ///< its devices' listener; empty: not tried
 
+  fleet::ImagePolicy images;
   int events_keep_days = 400;  ///< older rows of ota_events are removed; 0: never
   std::string log_level;
 };

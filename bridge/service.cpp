@@ -263,6 +263,7 @@ class Service::Impl {
     options.tls = tls_files(config);
     options.api_key = config.api_key;
     options.require_signed = config.require_signed;
+    options.images = config.images;
     options.version = program_version();
     options.threads_max = config.http_threads;
     options.downloads_max = std::max(1, config.http_threads * 3 / 4);

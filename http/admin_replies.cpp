@@ -1,36 +1,10 @@
 #include "http/admin_replies.hpp"
 
-#include <nlohmann/json.hpp>
-
 #include "fleet/iso_time.hpp"
-#include "fleet/strict_json.hpp"
+#include "http/json_text.hpp"
 
 namespace ota::http {
 namespace {
-
-using Json = nlohmann::ordered_json;
-
-std::string dump(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
-Json nullable(const std::string& text) {
-  return text.empty() ? Json(nullptr) : Json(text);
-}
-
-Json nullable(std::int64_t id) {
-  return id == 0 ? Json(nullptr) : Json(id);
-}
-
-// Texts that hold JSON of the database; null where there is none or it cannot be read.
-Json embedded(const std::string& text) {
-  auto json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-  return json.is_discarded() ? Json(nullptr) : json;
-}
-
-Json embedded(const fleet::JsonValue& value) {
-  return embedded(fleet::to_json(value));
-}
 
 Json percent(std::int64_t part, std::int64_t whole) {
   return whole == 0 ? Json(nullptr) : Json(100.0 * static_cast<double>(part) / static_cast<double>(whole));

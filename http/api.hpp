@@ -101,6 +101,8 @@ class Api {
   [[nodiscard]] fleet::Expected<fleet::Manifest> read_manifest(const std::string& text) const;
   [[nodiscard]] fleet::Expected<void> adopt_manifest(const std::string& text,
                                                      fleet::NewRelease& release) const;
+  [[nodiscard]] fleet::Expected<void> inspect(fleet::NewRelease& release, bool force) const;
+  [[nodiscard]] bool is_stored(const fleet::NewRelease& release) const;
   /// Has the devices decided anew, at most ten thousand of them; nobody waits for it.
   void settle(const std::vector<std::string>& device_ids);
   Response order(Request& request, fleet::RolloutCommand command, std::string_view message);

@@ -3,23 +3,12 @@
 #include <spdlog/spdlog.h>
 
 #include <chrono>
-#include <nlohmann/json.hpp>
 
 #include "fleet/parse_messages.hpp"
+#include "http/json_text.hpp"
 
 namespace ota::http {
 namespace {
-
-using Json = nlohmann::ordered_json;
-
-// Texts of an adopted database may hold bytes that are not UTF-8; they are replaced rather than thrown at.
-std::string dump(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
-Json nullable(const std::string& text) {
-  return text.empty() ? Json(nullptr) : Json(text);
-}
 
 // A label's value in text exposition format 0.0.4.
 std::string label(const std::string& text) {
@@ -156,11 +145,14 @@ std::string status_json(std::string_view message) {
 }
 
 std::string uploaded_json(const fleet::NewRelease& release) {
-  return dump({{"status", "ok"},
+  Json json = {{"status", "ok"},
                {"message", "Firmware uploaded successfully"},
                {"version", release.version},
                {"file_size", release.size_bytes},
-               {"checksum_sha256", release.sha256}});
+               {"checksum_sha256", release.sha256},
+               {"image", embedded(release.image_json)}};
+  if (!release.forced.empty()) json["forced"] = release.forced;
+  return dump(json);
 }
 
 std::string releases_json(const std::vector<fleet::ReleaseRow>& rows) {
@@ -173,7 +165,9 @@ std::string releases_json(const std::vector<fleet::ReleaseRow>& rows) {
                     {"is_signed", row.is_signed},
                     {"created_at", nullable(row.created_at)},
                     {"release_notes", nullable(row.notes)},
-                    {"verified", row.verified}});
+                    {"verified", row.verified},
+                    {"image", embedded(row.image_json)},
+                    {"forced", nullable(row.forced)}});
   }
   return dump({{"releases", std::move(list)}});
 }

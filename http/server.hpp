@@ -9,6 +9,7 @@
 
 #include "fleet/download_url.hpp"
 #include "fleet/expected.hpp"
+#include "fleet/image_policy.hpp"
 #include "fleet/limits.hpp"
 #include "fleet/ports/admin_store.hpp"
 #include "fleet/ports/blobs.hpp"
@@ -28,6 +29,7 @@ struct ServerOptions {
   TlsFiles tls;                 ///< with a certificate the port speaks HTTPS
   std::string api_key;          ///< empty: admin routes answer 503 "API key not configured"
   bool require_signed = false;  ///< uploads need a manifest that verifies
+  fleet::ImagePolicy images;    ///< what an uploaded image must be
   std::string version;          ///< of this service, told on /health
 
   int threads_max = fleet::kHttpThreadsMax;   ///< connections served at a time

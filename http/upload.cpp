@@ -1,3 +1,7 @@
+#include <algorithm>
+
+#include "fleet/image_inspection.hpp"
+#include "fleet/image_policy.hpp"
 #include "fleet/parse_messages.hpp"
 #include "fleet/strict_json.hpp"
 #include "fleet/version.hpp"
@@ -127,6 +131,28 @@ std::string differing(const fleet::Manifest& manifest, const fleet::NewRelease& 
 
 }  // namespace
 
+// Whether this release is there already with these bytes, so that uploading it again changes nothing.
+bool Api::is_stored(const fleet::NewRelease& release) const {
+  const auto rows = ports_.releases.find_releases(release.version, release.model);
+  return rows && std::any_of(rows->begin(), rows->end(),
+                             [&](const fleet::ReleaseRow& row) { return row.sha256 == release.sha256; });
+}
+
+// Says in the release what its stored image is, and refuses one that the model could not run.
+Expected<void> Api::inspect(fleet::NewRelease& release, bool force) const {
+  const auto blob = ports_.blobs.open(release.file_path, release.size_bytes, release.sha256);
+  if (!blob) return tl::unexpected(blob.error());
+  const auto image = fleet::inspect_image((*blob)->bytes(), ports_.sha256);
+  release.image_json = fleet::to_json(fleet::image_json(image));
+  const auto fits = fleet::judge_image(image, release.model, release.version, options_.images);
+  if (fits || is_stored(release)) return {};
+  if (force) {
+    release.forced = fits.error().message;
+    return {};
+  }
+  return fleet::fail(fits.error().kind, fits.error().message + ". force=true takes it all the same");
+}
+
 // Takes the manifest over into the release once it fits and its signature is right.
 Expected<void> Api::adopt_manifest(const std::string& text, fleet::NewRelease& release) const {
   if (text.empty()) {
@@ -162,6 +188,8 @@ Response Api::upload(Request& request) {
   auto release = read_release(*request.params);
   if (!release) return error_reply(release.error());
   release->by = request.actor;
+  const auto force = flag_param(*request.params, "force");
+  if (!force) return error_reply(force.error());
   const UploadPlace place(uploads_, options_.uploads_max);
   if (!place.is_free()) {
     return error_reply(503, "at most " + std::to_string(options_.uploads_max) +
@@ -171,8 +199,9 @@ Response Api::upload(Request& request) {
   if (!upload) return error_reply(upload.error());
   const auto manifest = store(request, **upload, *release);
   if (!manifest) return error_reply(manifest.error());
-  auto added =
-      adopt_manifest(*manifest, *release).and_then([&] { return ports_.releases.add_release(*release); });
+  const auto accepted =
+      inspect(*release, *force).and_then([&] { return adopt_manifest(*manifest, *release); });
+  const auto added = accepted.and_then([&] { return ports_.releases.add_release(*release); });
   upload->reset();  // its lock would keep the refused file from being removed
   if (added) return ok_reply(uploaded_json(*release));
   ports_.blobs.remove(release->file_path);

@@ -2,6 +2,7 @@
 
 #include "otactl/command.hpp"
 #include "otactl/device.hpp"
+#include "otactl/inspect.hpp"
 #include "otactl/rest_client.hpp"
 #include "otactl/sign.hpp"
 
@@ -13,6 +14,7 @@ int main(int argc, char** argv) {
   app.footer("Exit status: 0 done, 1 failed, 2 wrong usage.");
   ServerOptions server;
   add_server_options(app, server);
+  add_inspect(app);
   add_sign(app);
   add_device(app, server);
   try {

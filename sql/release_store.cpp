@@ -13,7 +13,8 @@ constexpr Statement kAddRelease = {"add_release", R"sql(
   INSERT INTO firmware_releases (version, device_model, min_version, file_path, file_size, checksum_sha256,
                                  changelog, release_notes, is_signed, created_by, created_at, metadata,
                                  manifest, manifest_sequence, verified)
-  VALUES ($1, $2, $3, $4, $5::bigint, $6, $7, $8, $9::boolean, $10, now(), '{}', $11, nullif($12::bigint, 0),
+  VALUES ($1, $2, $3, $4, $5::bigint, $6, $7, $8, $9::boolean, $10, now(),
+          jsonb_strip_nulls(jsonb_build_object('image', $13::jsonb, 'forced', $14::text)), $11, nullif($12::bigint, 0),
           $11::text IS NOT NULL)
   ON CONFLICT (version, device_model) DO NOTHING)sql"};
 
@@ -23,11 +24,12 @@ constexpr Statement kReleaseHash = {
 constexpr Statement kReleaseEvent = {"release_event", R"sql(
   INSERT INTO ota_events (event_type, firmware_version, event_data, created_by)
   VALUES ('firmware_uploaded', $1,
-          jsonb_build_object('device_model', $2::text, 'file_size', $3::bigint, 'checksum_sha256', $4::text), $5))sql"};
+          jsonb_strip_nulls(jsonb_build_object('device_model', $2::text, 'file_size', $3::bigint, 'checksum_sha256',
+                                               $4::text, 'image', $6::jsonb, 'forced', $7::text)), $5))sql"};
 
 #define OTA_SQL_RELEASE_COLUMNS                                                            \
   "version, device_model, file_path, file_size, checksum_sha256, is_signed, " OTA_SQL_ISO( \
-      "created_at") ", release_notes, verified"
+      "created_at") ", release_notes, verified, metadata->'image', metadata->>'forced'"
 
 constexpr Statement kListReleases = {
     "list_releases", "SELECT " OTA_SQL_RELEASE_COLUMNS
@@ -85,6 +87,8 @@ std::vector<fleet::ReleaseRow> read_releases(const pqxx::result& rows) {
     release.created_at = text_of(row[6]);
     release.notes = text_of(row[7]);
     release.verified = flag_of(row[8]);
+    release.image_json = text_of(row[9]);
+    release.forced = text_of(row[10]);
     releases.push_back(std::move(release));
   }
   return releases;
@@ -98,10 +102,12 @@ Expected<bool> PgReleaseStore::add_release(const fleet::NewRelease& release) {
         work, kAddRelease, without_nul(release.version), without_nul(release.model),
         text_or_null(release.min_version), without_nul(release.file_path), release.size_bytes,
         without_nul(release.sha256), text_or_null(release.changelog), text_or_null(release.notes),
-        release.is_signed, text_or_null(release.by), text_or_null(release.manifest), release.sequence);
+        release.is_signed, text_or_null(release.by), text_or_null(release.manifest), release.sequence,
+        text_or_null(release.image_json), text_or_null(release.forced));
     if (added.affected_rows() == 1) {
       session.execute(work, kReleaseEvent, release.version, release.model, release.size_bytes, release.sha256,
-                      text_or_null(release.by));
+                      text_or_null(release.by), text_or_null(release.image_json),
+                      text_or_null(release.forced));
       return true;
     }
     const auto present = session.execute(work, kReleaseHash, release.version, release.model);

@@ -26,6 +26,8 @@ struct NewRelease {
   bool is_signed = false;     ///< as the uploader says, or because `manifest` was verified
   std::string manifest;       ///< verified (fleet/manifest.hpp); empty: none
   std::int64_t sequence = 0;  ///< the manifest's
+  std::string image_json;  ///< what the inspection found (fleet/image_inspection.hpp); empty: not inspected
+  std::string forced;      ///< the objection that the uploader overrode; empty: none
   std::string by;
 };
 
@@ -38,7 +40,9 @@ struct ReleaseRow {
   bool is_signed = false;
   std::string created_at;  ///< ISO 8601 with offset, as every time in these rows; empty for NULL
   std::string notes;
-  bool verified = false;  ///< the service verified its manifest
+  bool verified = false;   ///< the service verified its manifest
+  std::string image_json = {};  ///< as in NewRelease; empty for a release of an earlier service
+  std::string forced = {};      ///< as in NewRelease
 };
 
 struct DeviceRow {

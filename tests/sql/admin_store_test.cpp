@@ -82,6 +82,24 @@ TEST_F(Admin, AddsAReleaseOnceWithItsEvent) {
   EXPECT_EQ(listed->at(0).file_path, "aa.bin");
 }
 
+TEST_F(Admin, KeepsWhatTheInspectionFoundWithTheReleaseAndItsEvent) {
+  auto release = release_of("1.0.0");
+  release.image_json = R"({"chip": "esp32"})";
+  release.forced = "it is merged";
+  ASSERT_TRUE(releases_.add_release(release));
+  ASSERT_TRUE(releases_.add_release(release_of("1.1.0", "bb")));
+  const auto listed = releases_.list_releases("esp32", 10).value();
+  EXPECT_EQ(listed.at(1).image_json, R"({"chip": "esp32"})");
+  EXPECT_EQ(listed.at(1).forced, "it is merged");
+  EXPECT_EQ(listed.at(0).image_json, "");
+  EXPECT_EQ(listed.at(0).forced, "");
+  EXPECT_EQ(
+      database_.value("SELECT (event_data->'image'->>'chip') || (event_data->>'forced') FROM ota_events "
+                      "WHERE event_type = 'firmware_uploaded' AND firmware_version = '1.0.0'"),
+      "esp32it is merged");
+  EXPECT_EQ(database_.value("SELECT metadata FROM firmware_releases WHERE version = '1.1.0'"), "{}");
+}
+
 TEST_F(Admin, RefusesOtherBytesUnderAVersion) {
   ASSERT_TRUE(releases_.add_release(release_of("1.0.0")));
   const auto other = releases_.add_release(release_of("1.0.0", "bb"));

@@ -40,6 +40,8 @@ TEST(Config, NamesEveryBadVariableAtOnce) {
       {"DEVICE_MESSAGES_PER_SECOND", "fast"},
       {"PUSH_PER_SECOND", "-1"},
       {"MQTT_SHARED_GROUP", "a#"},
+      {"MODEL_CHIPS", "a=b"},
+      {"INSPECT_IMAGES", "off"},
   };
   for (const auto& [name, value] : bad) {
     const auto config = read({{name, value}});
@@ -70,6 +72,13 @@ TEST(Config, TheFilesOfHttpsGoTogether) {
     EXPECT_EQ(config.error().message.rfind(says, 0), 0U) << config.error().message;
   }
   EXPECT_TRUE(read({{"HTTPS_CERT", "a.crt"}, {"HTTPS_KEY", "a.key"}, {"HTTPS_CLIENT_CA", "ca.crt"}}));
+}
+
+TEST(Config, ReadsWhatUploadsAreHeldTo) {
+  const auto config = read({{"MODEL_CHIPS", "kitchen=esp32c3"}, {"INSPECT_IMAGES", "strict"}}).value();
+  EXPECT_EQ(config.images.model_chips.at("kitchen"), "esp32c3");
+  EXPECT_TRUE(config.images.strict);
+  EXPECT_FALSE(read({})->images.strict);
 }
 
 TEST(Config, CutsTheSlashOffThePublicUrl) {

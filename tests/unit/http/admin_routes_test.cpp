@@ -13,9 +13,9 @@ TEST_F(AdminRoutes, ListsReleases) {
   EXPECT_EQ(
       get_as_admin("/api/admin/firmware/releases").body,
       R"({"releases":[{"version":"1.1.0","device_model":"esp32","file_size":5,"checksum_sha256":"ab",)"
-      R"("is_signed":true,"created_at":"2026-01-02T03:04:05+00:00","release_notes":"notes","verified":true},)"
+      R"("is_signed":true,"created_at":"2026-01-02T03:04:05+00:00","release_notes":"notes","verified":true,"image":null,"forced":null},)"
       R"({"version":"1.0.0","device_model":"esp8266","file_size":6,"checksum_sha256":"cd",)"
-      R"("is_signed":false,"created_at":null,"release_notes":null,"verified":false}]})");
+      R"("is_signed":false,"created_at":null,"release_notes":null,"verified":false,"image":null,"forced":null}]})");
   const auto one = nlohmann::json::parse(get_as_admin("/api/admin/firmware/releases?limit=1").body);
   EXPECT_EQ(one.at("releases").size(), 1U);
   const auto model =

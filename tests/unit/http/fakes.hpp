@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <functional>
 #include <map>
@@ -91,6 +92,8 @@ class FakeReleases final : public fleet::ReleaseStore {
     row.is_signed = release.is_signed;
     row.created_at = "2026-01-02T03:04:05+00:00";
     row.notes = release.notes;
+    row.image_json = release.image_json;
+    row.forced = release.forced;
     rows.insert(rows.begin(), row);
     last = release;
     return true;
@@ -131,7 +134,9 @@ class FakeReleases final : public fleet::ReleaseStore {
     return unused_file;
   }
   fleet::Expected<bool> is_file_used(const std::string& file_path) override {
-    return file_path != unused_file;
+    const std::lock_guard lock(mutex_);
+    const auto names_it = [&](const fleet::ReleaseRow& row) { return row.file_path == file_path; };
+    return file_path != unused_file && std::any_of(rows.begin(), rows.end(), names_it);
   }
   fleet::Expected<void> set_manifest(const fleet::Manifest& manifest, const std::string&,
                                      const std::string&) override {
