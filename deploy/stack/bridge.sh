@@ -9,19 +9,31 @@ start_bridge() {
   bridge_is_alive && return
   [[ -x $(bridge_binary) ]] || die "$(bridge_binary) is not there; build it (./ota setup)"
   choose_port HTTP_PORT 8080
-  mkdir -p "$STACK_DIR/firmware"
+  mkdir -p "$(image_folder)" 2>/dev/null || die "FIRMWARE_STORAGE_PATH: cannot make the folder $(image_folder)"
+  test_bridge_settings
   if [[ $POSTGRES_KIND == private ]] && postgres_is_alive; then prepare_database; fi
   (bridge_environment && launch bridge "$(bridge_binary)" "$(bridge_binary)")
-  if ! wait_until 60 bridge_is_ready; then
-    show_log_tail bridge
-    die "the bridge was not healthy within 60 s ($(ota_url)/health answers: $(health | head -c 300))"
-  fi
+  await_bridge
   bridge_is_alive && return
   retry_with_new_ports bridge HTTP_PORT || {
     show_log_tail bridge
     die "the bridge ended at once; its log says why"
   }
   start_bridge
+}
+
+# A bad variable is told by its name, before anything is changed.
+test_bridge_settings() {
+  local problems
+  problems=$( (bridge_environment && exec "$(bridge_binary)" --check-config) 2>&1 >/dev/null) || die "$problems"
+}
+
+# Also for a bridge that has run all along: another part may have been away, and it has to find that one again.
+await_bridge() {
+  wait_until 60 bridge_is_ready || {
+    show_log_tail bridge
+    die "the bridge was not healthy within 60 s ($(ota_url)/health answers: $(health | head -c 300))"
+  }
 }
 
 # Where this machine reaches the bridge.
@@ -76,7 +88,8 @@ bridge_environment() {
     export MQTT_USERNAME=$MQTT_BRIDGE_USER MQTT_PASSWORD=$MQTT_BRIDGE_PASSWORD
   fi
   if [[ $BROKER_KIND == private && -s $STACK_DIR/ca/chain.crt ]]; then authority_environment; fi
-  export API_KEY MQTT_ROOT HOST=$BIND_HOST PORT=$HTTP_PORT FIRMWARE_STORAGE_PATH=$STACK_DIR/firmware
+  export API_KEY MQTT_ROOT HOST=$BIND_HOST PORT=$HTTP_PORT FIRMWARE_STORAGE_PATH
+  FIRMWARE_STORAGE_PATH=$(image_folder)
   export PUBLIC_URL=${PUBLIC_URL:-$(public_url)}
 }
 
@@ -100,7 +113,7 @@ bridge_is_ready() {
   answer=$(health) || return 1
   if [[ $POSTGRES_KIND == external ]] || postgres_is_alive; then wanted+=' | select(.status == "healthy")'; fi
   if [[ $BROKER_KIND == external ]] || broker_is_alive; then
-    wanted+=' | select((.mqtt // "connected") == "connected")'
+    wanted+=' | select((.mqtt // "connected") == ("connected", "off"))'
   fi
   jq -e "$wanted" >/dev/null 2>&1 <<<"$answer"
 }

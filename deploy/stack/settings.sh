@@ -5,7 +5,7 @@
 SETTINGS=(
   BIND_HOST HTTP_PORT MQTTS_PORT MQTT_INTERNAL_PORT MQTT_ROOT API_KEY POSTGRES_KIND BROKER_KIND
   CLUSTER_DIR SOCKET_DIR DB_SUPER_PASSWORD DB_OWNER_PASSWORD DB_SERVICE_PASSWORD
-  MQTT_BRIDGE_PASSWORD MQTT_MONITOR_PASSWORD
+  MQTT_BRIDGE_PASSWORD MQTT_MONITOR_PASSWORD FIRMWARE_STORAGE_PATH
 )
 # What the command line asks for; empty: as remembered, or the default.
 WANTED_HOST=''
@@ -36,7 +36,7 @@ open_stack() {
 # Sourcing is safe: the file is ours alone (0600, in a folder we own) and its values are quoted by the shell.
 load_settings() {
   local name
-  local given_key=${API_KEY:-} given_root=${MQTT_ROOT:-}
+  local given_key=${API_KEY:-} given_root=${MQTT_ROOT:-} given_images=${FIRMWARE_STORAGE_PATH:-}
   for name in "${SETTINGS[@]}"; do printf -v "$name" '%s' ''; done
   if [[ -e $STACK_DIR/settings ]]; then
     [[ -O $STACK_DIR/settings ]] || die "$STACK_DIR/settings belongs to somebody else"
@@ -47,11 +47,16 @@ load_settings() {
   BIND_HOST=${WANTED_HOST:-${BIND_HOST:-127.0.0.1}}
   API_KEY=${given_key:-${API_KEY:-$(random_hex 16)}}
   MQTT_ROOT=${given_root:-${MQTT_ROOT:-ota/v1}}
+  REMEMBERED_IMAGES=$(image_folder)
+  [[ -z $given_images ]] || FIRMWARE_STORAGE_PATH=$(readlink -m -- "$given_images")
   for name in DB_SUPER_PASSWORD DB_OWNER_PASSWORD DB_SERVICE_PASSWORD MQTT_BRIDGE_PASSWORD MQTT_MONITOR_PASSWORD; do
     [[ -n ${!name} ]] || printf -v "$name" '%s' "$(random_hex 16)"
   done
   choose_kinds
 }
+
+# Where the images lie: where the caller's FIRMWARE_STORAGE_PATH says or once said, else in the stack's folder.
+image_folder() { printf '%s' "${FIRMWARE_STORAGE_PATH:-$STACK_DIR/firmware}"; }
 
 save_settings() {
   local name
@@ -128,7 +133,10 @@ retry_with_new_ports() {
 
 # A part that runs keeps its address; saying nothing would look as if the option had worked.
 require_unchanged_addresses() {
-  if bridge_is_alive; then refuse_change --http-port "$WANTED_HTTP_PORT" "$HTTP_PORT"; fi
+  if bridge_is_alive; then
+    refuse_change --http-port "$WANTED_HTTP_PORT" "$HTTP_PORT"
+    refuse_change FIRMWARE_STORAGE_PATH "$(image_folder)" "$REMEMBERED_IMAGES"
+  fi
   if broker_is_alive; then refuse_change --mqtts-port "$WANTED_MQTTS_PORT" "$MQTTS_PORT"; fi
   if bridge_is_alive || broker_is_alive; then refuse_change --host "$WANTED_HOST" "$REMEMBERED_HOST"; fi
 }
@@ -153,7 +161,7 @@ write_stack_env() {
     env_line API_KEY "$API_KEY"
     broker_env
     postgres_env
-    env_line FIRMWARE_STORAGE_PATH "$STACK_DIR/firmware"
+    env_line FIRMWARE_STORAGE_PATH "$(image_folder)"
     env_line BRIDGE_PID "$(part_pid bridge)"
     env_line MOSQUITTO_PID "$(part_pid mosquitto)"
     env_line POSTGRES_PID "$(part_pid postgres)"

@@ -30,7 +30,8 @@ parts that are down. The data of DIR is kept.
 
 Ports and address are remembered in DIR. With PGHOST or PGSERVICE in the environment that database is used instead
 of a private one, with MQTT_URL (and MQTT_USERNAME, MQTT_PASSWORD, MQTT_CA …) that broker. The bridge's further
-variables (LOG_LEVEL, MQTT_ROOT, PUBLIC_URL …) are passed on.
+variables (LOG_LEVEL, MQTT_ROOT, PUBLIC_URL …) are passed on. FIRMWARE_STORAGE_PATH is remembered in DIR; a
+folder elsewhere is never deleted.
 TEXT
 }
 
@@ -77,6 +78,7 @@ start_parts() {
   [[ ,$1, != *,postgres,* || $POSTGRES_KIND == external ]] || start_postgres
   [[ ,$1, != *,mosquitto,* || $BROKER_KIND == external ]] || start_broker
   [[ ,$1, != *,bridge,* ]] || start_bridge
+  if bridge_is_alive; then await_bridge; fi
   write_stack_env
 }
 
@@ -114,9 +116,11 @@ verb_down() {
   if ((purge)); then
     stop_parts QUIT
     purge_stack
+    printf 'OTA Bridge is down; the data in %s is deleted\n' "$STACK_DIR"
   else
     stop_parts INT
     write_stack_env
+    printf 'OTA Bridge is down; its data stays in %s\n' "$STACK_DIR"
   fi
   unlock
 }

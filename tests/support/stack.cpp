@@ -154,6 +154,7 @@ Stack::Stack(std::vector<std::string> parts, Environment bridge_environment)
   // PostgreSQL's own account has to pass it when the tests run as root.
   std::filesystem::permissions(directory_, std::filesystem::perms(0755));
   environment_.emplace("OTA_BUILD_DIR", OTA_BINARY_DIR);
+  environment_.emplace("FIRMWARE_STORAGE_PATH", "");  // of its own, whatever the caller's shell says
   start_reaper();
   try {
     up();

@@ -50,6 +50,26 @@ TEST(StackTest, UpOnARunningStackTouchesNothing) {
   EXPECT_EQ(stack.pid("mosquitto"), mosquitto);
 }
 
+TEST(StackTest, ImagesLieWhereTheCallerSays) {
+  auto name = (std::filesystem::temp_directory_path() / "ota-images-XXXXXX").string();
+  ASSERT_NE(mkdtemp(name.data()), nullptr);
+  {
+    Stack stack({"mosquitto"}, {{"FIRMWARE_STORAGE_PATH", name + "/kept"}});
+    EXPECT_EQ(stack.env("FIRMWARE_STORAGE_PATH"), name + "/kept");
+    EXPECT_EQ(ota({"up", "--only", "mosquitto", "--dir", stack.directory().string()}).exit_status, 0);
+    std::ifstream remembered(stack.directory() / "stack.env");
+    const std::string text{std::istreambuf_iterator<char>(remembered), {}};
+    EXPECT_NE(text.find("FIRMWARE_STORAGE_PATH=" + name + "/kept\n"), std::string::npos) << text;
+  }
+  std::filesystem::remove_all(name);
+}
+
+TEST(StackTest, DownSaysSoInALine) {
+  Stack stack({"mosquitto"});
+  const auto down = ota({"down", "--dir", stack.directory().string()});
+  EXPECT_EQ(down.output, "OTA Bridge is down; its data stays in " + stack.directory().string() + "\n");
+}
+
 TEST(StackTest, PidFileThatNamesAStrangerIsNotBelieved) {
   Stack stack({"mosquitto"});
   stack.kill("mosquitto");
