@@ -66,6 +66,11 @@ Expected<void> public_url(Config& config, const std::string& value) {
   return {};
 }
 
+Expected<void> trusted_proxies(Config& config, const std::string& value) {
+  return fleet::parse_networks(value).map(
+      [&](std::vector<fleet::IpNetwork>&& networks) { config.trusted_proxies = std::move(networks); });
+}
+
 Expected<void> mqtt_url(Config& config, const std::string& value) {
   if (value != "off" && value.rfind("mqtt://", 0) != 0 && value.rfind("mqtts://", 0) != 0) {
     return fleet::fail(ErrorKind::invalid,
@@ -141,8 +146,10 @@ constexpr Row kRows[] = {
     {"HOST", "0.0.0.0", text<&Config::host>, "address the HTTP server listens on"},
     {"PORT", "8080", number<&Config::port, 0, 65535>, "port of the HTTP server; 0 takes a free one"},
     {"API_KEY", "", text<&Config::api_key>,
-     "key of the admin routes (X-API-Key); without it they answer 503"},
+     "root key of the admin routes (X-API-Key); without it, and without keys made by it, they answer 503"},
     {"API_KEY_FILE", "", secret<&Config::api_key>, "file that holds API_KEY instead"},
+    {"TRUSTED_PROXIES", "", trusted_proxies,
+     "addresses and networks, separated by commas, of the proxies whose X-Forwarded-For is believed"},
     {"FIRMWARE_STORAGE_PATH", "/firmware", text<&Config::storage_path>, "folder of the firmware images"},
     {"PUBLIC_URL", "", public_url,
      "what devices reach the HTTP server by; makes download_url in MQTT offers absolute"},

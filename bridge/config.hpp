@@ -8,6 +8,7 @@
 
 #include "fleet/expected.hpp"
 #include "fleet/image_policy.hpp"
+#include "fleet/ip_address.hpp"
 
 namespace ota::bridge {
 
@@ -15,7 +16,8 @@ namespace ota::bridge {
 struct Config {
   std::string host;
   int port = 0;
-  std::string api_key;  ///< empty: admin routes answer 503
+  std::string api_key;  ///< the root key of the admin routes; empty: none
+  std::vector<fleet::IpNetwork> trusted_proxies;
   std::string storage_path;
   std::string public_url;         ///< no trailing slash; empty: relative download URLs
   std::string download_key_file;  ///< signs download URLs; empty: they are plain

@@ -1,16 +1,18 @@
 #pragma once
 
 #include "bridge/catalog_cache.hpp"
+#include "bridge/key_cache.hpp"
 #include "fleet/ports/admin_store.hpp"
 #include "fleet/ports/event_store.hpp"
+#include "fleet/ports/key_store.hpp"
 #include "fleet/ports/rollout_store.hpp"
 
 namespace ota::bridge {
 
-/// `result` of a change, after this bridge's catalog has it too.
-template <class Result>
-Result refreshed(CatalogCache& catalogs, Result result) {
-  if (result) catalogs.refresh();
+/// `result` of a change, after what this bridge holds in memory has it too.
+template <class Cache, class Result>
+Result refreshed(Cache& cache, Result result) {
+  if (result) cache.refresh();
   return result;
 }
 
@@ -98,6 +100,27 @@ class FreshEvents final : public fleet::EventStore {
  private:
   fleet::EventStore& store_;
   CatalogCache& catalogs_;
+};
+
+/// The same for the keys of the admin routes.
+class FreshKeys final : public fleet::KeyStore {
+ public:
+  FreshKeys(fleet::KeyStore& store, KeyCache& cache) : store_(store), cache_(cache) {}
+
+  fleet::Expected<void> add_key(const fleet::NewKey& key) override {
+    return refreshed(cache_, store_.add_key(key));
+  }
+  fleet::Expected<std::vector<fleet::KeyRow>> list_keys(int count_max) override {
+    cache_.write_uses();
+    return store_.list_keys(count_max);
+  }
+  fleet::Expected<void> revoke_key(const std::string& name, const std::string& by) override {
+    return refreshed(cache_, store_.revoke_key(name, by));
+  }
+
+ private:
+  fleet::KeyStore& store_;
+  KeyCache& cache_;
 };
 
 }  // namespace ota::bridge

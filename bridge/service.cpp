@@ -6,12 +6,14 @@
 
 #include "bridge/broker_reload.hpp"
 #include "bridge/broker_side.hpp"
-#include "bridge/download_key.hpp"
 #include "bridge/broker_visit.hpp"
+#include "bridge/change_follower.hpp"
+#include "bridge/download_key.hpp"
 #include "bridge/file_blobs.hpp"
 #include "bridge/fresh_stores.hpp"
 #include "bridge/inbox.hpp"
 #include "bridge/issuing_authority.hpp"
+#include "bridge/key_cache.hpp"
 #include "bridge/leadership.hpp"
 #include "bridge/manifest_keys.hpp"
 #include "bridge/random_bytes.hpp"
@@ -28,6 +30,7 @@
 #include "sql/connection_pool.hpp"
 #include "sql/device_store.hpp"
 #include "sql/event_store.hpp"
+#include "sql/key_store.hpp"
 #include "sql/monitor_store.hpp"
 #include "sql/push_store.hpp"
 #include "sql/rollout_control.hpp"
@@ -74,14 +77,14 @@ class Service::Impl {
         reader_(pool_),
         devices_(pool_),
         events_(pool_),
-        catalogs_(std::make_unique<sql::PgCatalogStore>(), std::make_unique<sql::PgChangeListener>(),
-                  [this] {
-                    if (broker_) broker_->catalog_changed();
-                    rollout_loop_.wake();
-                  }),
+        keys_(pool_),
+        key_rings_(pool_),
+        catalogs_(std::make_unique<sql::PgCatalogStore>()),
+        key_cache_(key_rings_),
         fresh_releases_(releases_, catalogs_),
         fresh_rollouts_(rollouts_, catalogs_),
         fresh_events_(events_, catalogs_),
+        fresh_keys_(keys_, key_cache_),
         blobs_(config.storage_path, config.upload_bytes_max,
                [this](const std::string& file_path) { return releases_.is_file_used(file_path); }),
         manifests_(ManifestKeys::load(config.manifest_keys).value()),
@@ -103,12 +106,13 @@ class Service::Impl {
         broker_(make_broker(config)),
         rollout_loop_(loop_ports(config)),
         revocations_(make_keeper(config)),
+        follower_(std::make_unique<sql::PgChangeListener>(), followed()),
         server_(server_options(config), server_ports()) {}
 
   fleet::Expected<int> open() { return server_.start(); }
 
   void run_devices() {
-    catalogs_.start();
+    follower_.start();
     inbox_.start();
     if (broker_) broker_->start();
     rollout_loop_.start();
@@ -124,7 +128,8 @@ class Service::Impl {
     leadership_.stop();
     inbox_.stop();
     if (broker_) broker_->stop();
-    catalogs_.stop();
+    follower_.stop();
+    key_cache_.write_uses();
   }
 
  private:
@@ -150,6 +155,20 @@ class Service::Impl {
       rollout_loop_.wake();
     };
     return ports;
+  }
+
+  // Keys first: a revoked one must not wait for a large catalog.
+  std::vector<ChangeFollower::Followed> followed() {
+    using Heard = fleet::ChangeListener::Heard;
+    return {{&Heard::keys, [this] { return key_cache_.refresh(); }},
+            {&Heard::catalog, [this] { return refresh_catalog(); }}};
+  }
+
+  bool refresh_catalog() {
+    if (!catalogs_.refresh()) return false;
+    if (broker_) broker_->catalog_changed();
+    rollout_loop_.wake();
+    return true;
   }
 
   std::unique_ptr<BrokerSide> make_broker(const Config& config) {
@@ -262,6 +281,7 @@ class Service::Impl {
     options.port = config.port;
     options.tls = tls_files(config);
     options.api_key = config.api_key;
+    options.trusted_proxies = config.trusted_proxies;
     options.require_signed = config.require_signed;
     options.images = config.images;
     options.version = program_version();
@@ -272,27 +292,32 @@ class Service::Impl {
   }
 
   http::Ports server_ports() {
-    return {inbox_,
-            catalogs_,
-            fresh_releases_,
-            fresh_rollouts_,
-            reader_,
-            blobs_,
-            [this] { return http::HealthDetails{broker_ && broker_->is_connected()}; },
-            [this] { return refusal_lines(); },
-            devices_,
-            fresh_events_,
-            *manifests_,
-            urls_,
-            &sha256,
-            &local_clock,
-            &now,
-            [this](const std::string& device_id) {
-              if (broker_) broker_->forget_device(device_id);
-            },
-            [this](const std::string& device_id) { return may_speak(device_id); },
-            [this](const char* kind, const std::string& example) { refusals_.count(kind, example); },
-            identity_ports()};
+    return {.front_desk = inbox_,
+            .catalog = catalogs_,
+            .releases = fresh_releases_,
+            .rollouts = fresh_rollouts_,
+            .fleet = reader_,
+            .blobs = blobs_,
+            .health = [this] { return http::HealthDetails{broker_ && broker_->is_connected()}; },
+            .prometheus = [this] { return refusal_lines(); },
+            .devices = devices_,
+            .events = fresh_events_,
+            .manifests = *manifests_,
+            .urls = urls_,
+            .keys = fresh_keys_,
+            .key_ring = key_cache_,
+            .sha256 = &sha256,
+            .local_clock = &local_clock,
+            .now = &now,
+            .forget_device =
+                [this](const std::string& device_id) {
+                  if (broker_) broker_->forget_device(device_id);
+                },
+            .may_speak = [this](const std::string& device_id) { return may_speak(device_id); },
+            .count_refusal = [this](const char* kind,
+                                    const std::string& example) { refusals_.count(kind, example); },
+            .identity = identity_ports(),
+            .random = &random_bytes};
   }
 
   bool may_speak(const std::string& device_id) {
@@ -315,11 +340,15 @@ class Service::Impl {
   sql::PgFleetReader reader_;
   sql::PgDeviceStore devices_;
   sql::PgEventStore events_;
+  sql::PgKeyStore keys_;
+  sql::PgKeyRingStore key_rings_;
   Refusals refusals_;
   CatalogCache catalogs_;
+  KeyCache key_cache_;
   FreshReleases fresh_releases_;
   FreshRollouts fresh_rollouts_;
   FreshEvents fresh_events_;
+  FreshKeys fresh_keys_;
   FileBlobs blobs_;
   std::unique_ptr<ManifestKeys> manifests_;
   std::unique_ptr<DownloadKey> download_key_;
@@ -335,6 +364,7 @@ class Service::Impl {
   std::unique_ptr<BrokerSide> broker_;
   RolloutLoop rollout_loop_;
   std::unique_ptr<RevocationKeeper> revocations_;  // null: no list is kept here
+  ChangeFollower follower_;
   http::Server server_;
 };
 

@@ -1,10 +1,15 @@
 #include "fleet/admin_key.hpp"
 
 #include <algorithm>
-#include <vector>
+
+#include "fleet/ids.hpp"
 
 namespace ota::fleet {
 namespace {
+
+constexpr std::string_view kHexDigits = "0123456789abcdef";
+// The root key, and the service itself.
+constexpr std::string_view kReservedNames[] = {"admin", "bridge"};
 
 struct Row {
   KeyRole role;
@@ -50,10 +55,50 @@ std::string roles_that_allow(KeyRole needed) {
   return text;
 }
 
+std::string key_text(const KeyBytes& random) {
+  return std::string(kKeyPrefix) + to_hex(random);
+}
+
+std::string to_hex(const KeyDigest& digest) {
+  std::string text;
+  for (const auto byte : digest) {
+    text += kHexDigits[byte >> 4U];
+    text += kHexDigits[byte & 15U];
+  }
+  return text;
+}
+
+std::optional<KeyDigest> digest_from_hex(std::string_view text) {
+  KeyDigest digest{};
+  if (text.size() != 2 * digest.size()) return std::nullopt;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto value = kHexDigits.find(text[i]);
+    if (value == std::string_view::npos) return std::nullopt;
+    digest[i / 2] = static_cast<std::uint8_t>(digest[i / 2] * 16 + value);
+  }
+  return digest;
+}
+
 bool same_digest(const KeyDigest& one, const KeyDigest& other) {
   unsigned difference = 0;
   for (std::size_t i = 0; i < one.size(); ++i) difference |= static_cast<unsigned>(one[i] ^ other[i]);
   return difference == 0;
+}
+
+Expected<std::string> parse_key_name(std::string_view text) {
+  if (std::find(std::begin(kReservedNames), std::end(kReservedNames), text) != std::end(kReservedNames)) {
+    return fail(ErrorKind::invalid,
+                "name " + quoted(text) + " stands for others in the audit log; choose another");
+  }
+  return parse_id("name", text);
+}
+
+const AdminKey* KeyRing::find(const KeyDigest& digest) const {
+  const AdminKey* found = nullptr;
+  for (const auto& key : keys_) {
+    if (same_digest(key.digest, digest)) found = &key;
+  }
+  return found;
 }
 
 }  // namespace ota::fleet

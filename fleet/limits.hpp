@@ -105,4 +105,23 @@ inline constexpr std::size_t kGroupsMax = 100;
 /// Devices that one request adds to a group, or takes out.
 inline constexpr std::size_t kGroupDevicesMax = 10000;
 
+// ---- Keys of the admin routes (endurance 31, 32) ----
+
+/// Keys that are not revoked, at a time: every bridge holds them in memory. One more is 409; the list of keys
+/// has no more rows either.
+inline constexpr int kKeysMax = 1000;
+/// Wrong keys from one address (IPv6: one /64) within kWrongKeysWindow; beyond it none of its keys is looked
+/// at for a while: 429 with Retry-After.
+inline constexpr int kWrongKeysMax = 10;
+/// Over which they are counted.
+inline constexpr std::chrono::seconds kWrongKeysWindow{60};
+/// How long an address's keys are passed over the first time; each further wrong key doubles it.
+inline constexpr std::chrono::seconds kWrongKeysWait{30};
+/// The longest they are passed over.
+inline constexpr std::chrono::seconds kWrongKeysWaitMax{480};
+/// An address without wrong keys for so long begins anew.
+inline constexpr std::chrono::seconds kWrongKeysForgotten{900};
+/// Addresses whose wrong keys are counted; beyond it the one without a wrong key for longest is forgotten.
+inline constexpr std::size_t kWrongKeyAddressesMax = 10000;
+
 }  // namespace ota::fleet

@@ -245,6 +245,29 @@ std::string group_json(const fleet::GroupOutcome& outcome) {
                {"unknown", outcome.unknown}});
 }
 
+std::string keys_json(const std::vector<fleet::KeyRow>& rows) {
+  Json keys = Json::array();
+  for (const auto& row : rows) {
+    keys.push_back({{"name", row.name},
+                    {"role", row.role},
+                    {"created_at", nullable(row.created_at)},
+                    {"created_by", nullable(row.created_by)},
+                    {"expires_at", nullable(row.expires_at)},
+                    {"revoked_at", nullable(row.revoked_at)},
+                    {"last_used_at", nullable(row.last_used_at)}});
+  }
+  return dump({{"keys", std::move(keys)}});
+}
+
+std::string key_created_json(const fleet::NewKey& created, const std::string& key) {
+  return dump({{"status", "ok"},
+               {"message", "Key created: it is shown this once"},
+               {"name", created.name},
+               {"role", std::string(to_string(created.role))},
+               {"expires_at", created.expires_at ? Json(fleet::to_iso(*created.expires_at)) : Json(nullptr)},
+               {"key", key}});
+}
+
 std::string events_json(const std::vector<fleet::EventRow>& rows, bool is_last) {
   Json list = Json::array();
   for (const auto& row : rows) {

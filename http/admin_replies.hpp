@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "fleet/ports/device_store.hpp"
+#include "fleet/ports/key_store.hpp"
 #include "fleet/ports/monitor_store.hpp"
 #include "fleet/ports/rollout_store.hpp"
 #include "fleet/survey.hpp"
@@ -43,6 +44,9 @@ struct OfferOutcome {
 };
 [[nodiscard]] std::string offered_json(const OfferOutcome& outcome);
 [[nodiscard]] std::string group_json(const fleet::GroupOutcome& outcome);
+[[nodiscard]] std::string keys_json(const std::vector<fleet::KeyRow>& rows);
+/// `key`: its text, which is told this once.
+[[nodiscard]] std::string key_created_json(const fleet::NewKey& created, const std::string& key);
 [[nodiscard]] std::string events_json(const std::vector<fleet::EventRow>& rows, bool is_last);
 
 }  // namespace ota::http

@@ -61,6 +61,11 @@ class Api {
   Response offer_to_device(Request& request);
   Response change_group(Request& request);
 
+  // Admins: keys (key_routes.cpp).
+  Response list_keys(Request& request);
+  Response create_key(Request& request);
+  Response revoke_key(Request& request);
+
   // Admins: devices' identities (certificate_routes.cpp, enrolment_routes.cpp).
   Response issue_certificate(Request& request);
   Response replace_device(Request& request);

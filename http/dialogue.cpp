@@ -9,6 +9,7 @@
 
 #include "fleet/ids.hpp"
 #include "fleet/limits.hpp"
+#include "http/client_address.hpp"
 #include "http/replies.hpp"
 
 namespace ota::http {
@@ -58,6 +59,7 @@ struct Serving {
   bool closes = false;
   bool failed = false;  // a handler has thrown
   RouteMatch match;
+  std::string forwarded;  // X-Forwarded-For, where there are proxies to be believed
   std::string actor;
   std::shared_ptr<AnswerQueue::Ticket> ticket;
   AnswerForm form;
@@ -164,6 +166,7 @@ Dialogue::Outcome Dialogue::serve(Connection& connection) {
   Serving here;
   here.connection = &connection;
   here.form.began_at = Clock::now();
+  if (!options_.trusted_proxies.empty()) here.forwarded = forwarded_for(connection.buffered());
   serving = &here;
   connection.begin_request();
   ConnectionStream stream(connection);
@@ -205,7 +208,8 @@ std::optional<Response> Dialogue::preflight(const httplib::Request& request) con
     return refusal;
   }
   if (const auto needed = needed_key(match.route->role)) {
-    auto actor = api_.gate().admit(HttplibRequest(request, *serving->connection), *needed);
+    const auto client = client_of(serving->connection->peer(), serving->forwarded, options_.trusted_proxies);
+    auto actor = api_.gate().admit(HttplibRequest(request, *serving->connection), client, *needed);
     if (!actor) return std::move(actor.error());
     serving->actor = std::move(*actor);
   }

@@ -89,11 +89,11 @@ Response ok_reply(std::string json) {
   return response;
 }
 
-Response error_reply(int status, std::string_view detail) {
+Response error_reply(int status, std::string_view detail, std::string_view retry_after_seconds) {
   Response response;
   response.status = status;
   response.body = detail_json(detail);
-  if (status == 503 || status == 429) response.headers.emplace_back("Retry-After", kRetryAfterSeconds);
+  if (status == 503 || status == 429) response.headers.emplace_back("Retry-After", retry_after_seconds);
   return response;
 }
 

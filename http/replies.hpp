@@ -22,7 +22,9 @@ inline constexpr std::string_view kRetryAfterSeconds = "5";
 /// {"detail": message}, with Retry-After where waiting helps. An `internal` error's message is logged, not
 /// told.
 [[nodiscard]] Response error_reply(const fleet::Error& error);
-[[nodiscard]] Response error_reply(int status, std::string_view detail);
+/// `retry_after_seconds`: told with a 429 or 503.
+[[nodiscard]] Response error_reply(int status, std::string_view detail,
+                                   std::string_view retry_after_seconds = kRetryAfterSeconds);
 /// {"detail": message} as text.
 [[nodiscard]] std::string detail_json(std::string_view message);
 

@@ -6,16 +6,19 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "fleet/download_url.hpp"
 #include "fleet/expected.hpp"
 #include "fleet/image_policy.hpp"
+#include "fleet/ip_address.hpp"
 #include "fleet/limits.hpp"
 #include "fleet/ports/admin_store.hpp"
 #include "fleet/ports/blobs.hpp"
 #include "fleet/ports/device_store.hpp"
 #include "fleet/ports/event_store.hpp"
 #include "fleet/ports/front_desk.hpp"
+#include "fleet/ports/key_store.hpp"
 #include "fleet/ports/rollout_store.hpp"
 #include "http/identity_ports.hpp"
 #include "http/tls_files.hpp"
@@ -25,12 +28,13 @@ namespace ota::http {
 /// The settings of the REST server. What happens at each limit says fleet/limits.hpp.
 struct ServerOptions {
   std::string host = "0.0.0.0";
-  int port = 8080;              ///< 0: any free one
-  TlsFiles tls;                 ///< with a certificate the port speaks HTTPS
-  std::string api_key;          ///< empty: admin routes answer 503 "API key not configured"
-  bool require_signed = false;  ///< uploads need a manifest that verifies
-  fleet::ImagePolicy images;    ///< what an uploaded image must be
-  std::string version;          ///< of this service, told on /health
+  int port = 8080;      ///< 0: any free one
+  TlsFiles tls;         ///< with a certificate the port speaks HTTPS
+  std::string api_key;  ///< the root key; without it and any other the admin routes answer 503
+  std::vector<fleet::IpNetwork> trusted_proxies;  ///< whose X-Forwarded-For is believed
+  bool require_signed = false;                    ///< uploads need a manifest that verifies
+  fleet::ImagePolicy images;                      ///< what an uploaded image must be
+  std::string version;                            ///< of this service, told on /health
 
   int threads_max = fleet::kHttpThreadsMax;   ///< connections served at a time
   int queue_max = fleet::kWaitingAnswersMax;  ///< device messages that wait for their commit; beyond it 503
@@ -68,6 +72,8 @@ struct Ports {
   fleet::EventStore& events;
   const fleet::ManifestVerifier& manifests;
   const fleet::DownloadUrls& urls;
+  fleet::KeyStore& keys;
+  fleet::KeySource& key_ring;
   fleet::Sha256 sha256 = nullptr;
   fleet::LocalClock local_clock = nullptr;
   std::function<fleet::Time()> now;
@@ -78,6 +84,7 @@ struct Ports {
   /// Counts a device's message that cannot be taken, by kind, with an example for the log; may be empty.
   std::function<void(const char* kind, const std::string& example)> count_refusal;
   IdentityPorts identity = {};
+  std::function<fleet::KeyBytes()> random;  ///< chance enough for a key
 };
 
 /// The REST service of contract section 1.

@@ -3,6 +3,7 @@
 #include "otactl/command.hpp"
 #include "otactl/device.hpp"
 #include "otactl/inspect.hpp"
+#include "otactl/key.hpp"
 #include "otactl/rest_client.hpp"
 #include "otactl/sign.hpp"
 
@@ -15,6 +16,7 @@ int main(int argc, char** argv) {
   ServerOptions server;
   add_server_options(app, server);
   add_inspect(app);
+  add_key(app, server);
   add_sign(app);
   add_device(app, server);
   try {

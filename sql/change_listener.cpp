@@ -14,7 +14,24 @@ namespace {
 
 using fleet::Expected;
 
+using Heard = fleet::ChangeListener::Heard;
+
 constexpr std::chrono::seconds kConnectWithin{2};
+
+// What each channel tells of.
+struct Channel {
+  const char* name;
+  bool Heard::*kind;
+};
+constexpr Channel kChannels[] = {{"ota_catalog", &Heard::catalog}, {"ota_keys", &Heard::keys}};
+
+Heard heard_on(const std::vector<std::string>& names) {
+  Heard heard;
+  for (const auto& channel : kChannels) {
+    heard.*channel.kind = std::find(names.begin(), names.end(), channel.name) != names.end();
+  }
+  return heard;
+}
 
 }  // namespace
 
@@ -41,9 +58,13 @@ Expected<fleet::ChangeListener::Heard> PgChangeListener::wait(int wait_ms) {
   const auto connected = link.ensure(now + kConnectWithin);
   if (!connected) return tl::unexpected<fleet::Error>(connected.error());
   if (*connected) {
-    const auto listening = link.query("LISTEN ota_catalog", now + kConnectWithin);
-    if (!listening) return tl::unexpected<fleet::Error>(listening.error());
-    return Heard{.catalog = true, .events = false};
+    Heard all;
+    for (const auto& channel : kChannels) {
+      const auto listening = link.query(std::string("LISTEN ") + channel.name, now + kConnectWithin);
+      if (!listening) return tl::unexpected<fleet::Error>(listening.error());
+      all.*channel.kind = true;
+    }
+    return all;
   }
 
   const auto deadline = now + std::chrono::milliseconds(wait_ms);
@@ -59,7 +80,7 @@ Expected<fleet::ChangeListener::Heard> PgChangeListener::wait(int wait_ms) {
     }
     const auto channels = link.notifications();
     if (!channels) return tl::unexpected<fleet::Error>(channels.error());
-    if (!channels->empty()) return Heard{.catalog = true, .events = false};
+    if (!channels->empty()) return heard_on(*channels);
   }
 }
 

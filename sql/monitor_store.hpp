@@ -38,9 +38,9 @@ class PgLeaderLock final : public fleet::LeaderLock {
   std::unique_ptr<State> state_;
 };
 
-/// LISTEN on ota_catalog. New rows of ota_events are not announced (Heard::events stays false): a transaction
-/// that notifies holds a lock of the whole cluster while it commits, which would line the writers up. Ask
-/// next_events() every so often instead. Belongs to one thread, but wake() is for any.
+/// LISTEN on ota_catalog and ota_keys. New rows of ota_events are not announced (Heard::events stays false):
+/// a transaction that notifies holds a lock of the whole cluster while it commits, which would line the
+/// writers up. Ask next_events() every so often instead. Belongs to one thread, but wake() is for any.
 class PgChangeListener final : public fleet::ChangeListener {
  public:
   /// Connects at the first call, not here.

@@ -8,7 +8,7 @@ GRANT USAGE ON SCHEMA public TO :"runtime_role";
 REVOKE CREATE ON SCHEMA public FROM PUBLIC, :"runtime_role";
 
 REVOKE ALL ON firmware_releases, devices, device_update_status, rollout_configurations, ota_events, offers,
-    push_requests, event_cursor, retained_offers_seen, service_settings, device_certificates,
+    push_requests, event_cursor, retained_offers_seen, service_settings, admin_keys, device_certificates,
     enrolment_tokens, schema_migrations FROM :"runtime_role";
 GRANT SELECT, INSERT, UPDATE ON firmware_releases, devices, device_update_status, rollout_configurations, offers
     TO :"runtime_role";
@@ -17,6 +17,9 @@ GRANT SELECT, INSERT, UPDATE ON device_certificates, enrolment_tokens TO :"runti
 GRANT SELECT, INSERT ON ota_events TO :"runtime_role";
 GRANT EXECUTE ON FUNCTION prune_events(timestamptz, integer) TO :"runtime_role"; -- the only way out of the log
 GRANT SELECT, UPDATE ON service_settings TO :"runtime_role";
+-- What a key may do never changes.
+GRANT SELECT, INSERT ON admin_keys TO :"runtime_role";
+GRANT UPDATE (revoked_at, last_used_at) ON admin_keys TO :"runtime_role";
 GRANT SELECT, UPDATE ON push_requests, event_cursor TO :"runtime_role"; -- their rows are made by triggers and migrations
 GRANT SELECT, INSERT, UPDATE, TRUNCATE ON retained_offers_seen TO :"runtime_role"; -- scratch, emptied for each reading
 GRANT SELECT ON schema_migrations TO :"runtime_role";

@@ -59,7 +59,7 @@ class ChangeListener {
   virtual ~ChangeListener() = default;
   struct Heard {
     bool catalog = false;  ///< releases or rollouts changed, or the connection is new: load the catalog again
-    bool events = false;   ///< rows were added to ota_events
+    bool keys = false;     ///< the same for the keys of the admin routes
   };
   /// Waits up to `wait_ms` for a notification. `unavailable` when the database is away (returns at once).
   [[nodiscard]] virtual Expected<Heard> wait(int wait_ms) = 0;

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
 
 #include "tests/support/stack.hpp"
 
@@ -16,7 +17,8 @@ struct RestAnswer {
 /// REST calls against a stack's bridge, as curl would make them. Not thread safe.
 class RestClient {
  public:
-  explicit RestClient(const Stack& stack) : url_(stack.env("OTA_URL")), key_(stack.env("API_KEY")) {}
+  explicit RestClient(const Stack& stack) : RestClient(stack, stack.env("API_KEY")) {}
+  RestClient(const Stack& stack, std::string key) : url_(stack.env("OTA_URL")), key_(std::move(key)) {}
 
   RestAnswer get(const std::string& path);
   RestAnswer post(const std::string& path, const nlohmann::json& body) {

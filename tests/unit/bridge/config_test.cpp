@@ -42,6 +42,8 @@ TEST(Config, NamesEveryBadVariableAtOnce) {
       {"MQTT_SHARED_GROUP", "a#"},
       {"MODEL_CHIPS", "a=b"},
       {"INSPECT_IMAGES", "off"},
+      {"TRUSTED_PROXIES", "::/0"},
+      {"TRUSTED_PROXIES", "10.0.0.0/33"},
   };
   for (const auto& [name, value] : bad) {
     const auto config = read({{name, value}});

@@ -13,6 +13,7 @@
 #include "fleet/ports/device_store.hpp"
 #include "fleet/ports/event_store.hpp"
 #include "fleet/ports/front_desk.hpp"
+#include "fleet/ports/key_store.hpp"
 #include "fleet/ports/rollout_store.hpp"
 
 namespace ota::tests {
@@ -280,6 +281,60 @@ class FakeEvents final : public fleet::EventStore {
   fleet::EventQuery asked;
   bool frozen = false;
   std::string why;
+};
+
+/// Keys in memory: what is added is in the ring at once, what is revoked is not.
+class FakeKeys final : public fleet::KeyStore, public fleet::KeySource {
+ public:
+  fleet::Expected<void> add_key(const fleet::NewKey& key) override {
+    const std::lock_guard lock(mutex_);
+    for (const auto& known : added_) {
+      if (known.name == key.name) return fleet::fail(fleet::ErrorKind::conflict, "the name is taken");
+    }
+    added_.push_back(key);
+    return {};
+  }
+  fleet::Expected<std::vector<fleet::KeyRow>> list_keys(int) override {
+    const std::lock_guard lock(mutex_);
+    std::vector<fleet::KeyRow> rows;
+    for (const auto& key : added_) {
+      rows.push_back({key.name, std::string(to_string(key.role)), "2026-01-02T03:04:05+00:00", key.by, "",
+                      revoked_.count(key.name) > 0 ? "2026-02-03T04:05:06+00:00" : "", ""});
+    }
+    return rows;
+  }
+  fleet::Expected<void> revoke_key(const std::string& name, const std::string& by) override {
+    const std::lock_guard lock(mutex_);
+    for (const auto& key : added_) {
+      if (key.name != name) continue;
+      revoked_[name] = by;
+      return {};
+    }
+    return fleet::fail(fleet::ErrorKind::not_found, "no key named " + name);
+  }
+  std::shared_ptr<const fleet::KeyRing> keys() const override {
+    const std::lock_guard lock(mutex_);
+    if (is_unread) return nullptr;
+    std::vector<fleet::AdminKey> ring;
+    for (const auto& key : added_) {
+      if (revoked_.count(key.name) == 0) ring.push_back({key.name, key.role, key.digest, key.expires_at});
+    }
+    return std::make_shared<const fleet::KeyRing>(std::move(ring));
+  }
+  void note_used(const std::string& name, fleet::Time) override {
+    const std::lock_guard lock(mutex_);
+    used.push_back(name);
+  }
+
+  void clear() { added_.clear(); }
+
+  std::vector<std::string> used;
+  std::atomic<bool> is_unread{false};
+
+ private:
+  mutable std::mutex mutex_;
+  std::vector<fleet::NewKey> added_;
+  std::map<std::string, std::string> revoked_;
 };
 
 class FakeFleet final : public fleet::FleetReader {

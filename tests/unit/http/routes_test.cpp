@@ -65,6 +65,32 @@ TEST(Routes, EveryMethodIsInTheOpenApi) {
   }
 }
 
+// What the document says of one operation.
+std::string operation_of(const std::string& document, const Route& route) {
+  std::string method = "\n    ";
+  for (const char c : route.method) method += static_cast<char>(std::tolower(c));
+  const auto block = block_of(document, std::string(route.pattern));
+  const auto begin = block.find(method + ":\n");
+  if (begin == std::string::npos) return {};
+  auto end = begin + 1;
+  do {
+    end = block.find('\n', end + 1);
+  } while (end != std::string::npos && block.compare(end + 1, 5, "     ") == 0);
+  return block.substr(begin, end - begin);
+}
+
+TEST(Routes, WhatTheOpenApiSaysOfRolesHolds) {
+  const auto document = read_openapi();
+  for (const auto& route : routes()) {
+    const auto operation = operation_of(document, route);
+    const auto needed = needed_key(route.role);
+    const auto role = needed ? "\n      x-role: " + std::string(to_string(*needed)) + "\n" : "";
+    EXPECT_EQ(operation.find("x-role:") != std::string::npos, needed.has_value()) << route.pattern;
+    EXPECT_NE(operation.find(role), std::string::npos)
+        << route.method << " " << route.pattern << " needs " << role;
+  }
+}
+
 TEST(Routes, WhatTheOpenApiSaysOfBodiesHolds) {
   const auto document = read_openapi();
   for (const auto& route : routes()) {

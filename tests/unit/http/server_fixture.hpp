@@ -15,6 +15,7 @@
 
 namespace ota::tests {
 
+inline constexpr fleet::Time kNow{std::chrono::hours(1000)};
 inline constexpr char kKey[] = "correct-horse";
 
 /// A real server on a free port over fakes, and a real folder of images.
@@ -47,13 +48,28 @@ class ServerTest : public ::testing::Test {
         folder_, options_.upload_bytes_max,
         [this](const std::string& file_path) { return releases_.is_file_used(file_path); });
     server_ = std::make_unique<http::Server>(
-        options_, http::Ports{desk_, catalogs_, releases_, rollouts_, fleet_, *blobs_,
-                              [] { return http::HealthDetails{true}; },
-                              [] { return std::string("extra 1\n"); }, devices_, events_, manifests_, urls_,
-                              &test_sha256, &utc_clock, [this] { return now_.load(); },
-                              [this](const std::string& device_id) { forgotten_ = device_id; },
-                              [this](const std::string& device_id) { return device_id != capped_; },
-                              [this](const char* kind, const std::string&) { refused_kind_ = kind; }});
+        options_,
+        http::Ports{.front_desk = desk_,
+                    .catalog = catalogs_,
+                    .releases = releases_,
+                    .rollouts = rollouts_,
+                    .fleet = fleet_,
+                    .blobs = *blobs_,
+                    .health = [] { return http::HealthDetails{true}; },
+                    .prometheus = [] { return std::string("extra 1\n"); },
+                    .devices = devices_,
+                    .events = events_,
+                    .manifests = manifests_,
+                    .urls = urls_,
+                    .keys = keys_,
+                    .key_ring = keys_,
+                    .sha256 = &test_sha256,
+                    .local_clock = &utc_clock,
+                    .now = [this] { return now_.load(); },
+                    .forget_device = [this](const std::string& device_id) { forgotten_ = device_id; },
+                    .may_speak = [this](const std::string& device_id) { return device_id != capped_; },
+                    .count_refusal = [this](const char* kind, const std::string&) { refused_kind_ = kind; },
+                    .random = [this] { return fleet::KeyBytes{++keys_made_}; }});
     const auto started = server_->start();
     EXPECT_TRUE(started) << (started ? "" : started.error().message);
     port_ = started.value_or(0);
@@ -92,7 +108,9 @@ class ServerTest : public ::testing::Test {
   FakeEvents events_;
   FakeManifests manifests_;
   fleet::DownloadUrls urls_;
-  std::atomic<fleet::Time> now_{fleet::Time(std::chrono::hours(1000))};
+  std::atomic<fleet::Time> now_{kNow};
+  FakeKeys keys_;
+  std::uint8_t keys_made_ = 0;
   std::string forgotten_;
   std::string capped_;  ///< the device that has sent too much
   std::string refused_kind_;
