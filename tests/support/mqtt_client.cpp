@@ -90,7 +90,10 @@ MqttClient::MqttClient(MqttLogin login)
             "TLS files");
   }
   if (!login_.will_topic.empty()) {
-    require(mosquitto_will_set(client, login_.will_topic.c_str(), 4, "will", 1, false), "last will");
+    const auto& will = login_.will_payload;
+    require(mosquitto_will_set(client, login_.will_topic.c_str(), static_cast<int>(will.size()), will.data(),
+                               1, false),
+            "last will");
   }
   mosquitto_connect_v5_callback_set(client, Callbacks::connack);
   mosquitto_disconnect_v5_callback_set(client, Callbacks::disconnected);

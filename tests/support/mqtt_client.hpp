@@ -23,6 +23,7 @@ struct MqttLogin {
   std::string cert;
   std::string key;
   std::string will_topic;
+  std::string will_payload = "will";
   int version = 5;        ///< 5, or 4 for MQTT 3.1.1
   int keep_alive_s = 30;  ///< 0 switches it off
 };

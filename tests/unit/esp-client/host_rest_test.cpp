@@ -259,6 +259,16 @@ TEST_F(RestDevice, ABodyLongerThanOfferedIsRefused) {
   EXPECT_EQ(device_->last_settled()->reason.view(), "the server sent more bytes than the offer said");
 }
 
+TEST_F(RestDevice, AServerThatDripsIsGivenUp) {
+  options_.timing.rate_window_ms = 200;
+  options_.timing.rate_bytes_per_s_min = 10'000;
+  options_.timing.download_tries_max = 2;
+  make_device();
+  server_.drip(std::chrono::milliseconds(5));
+  ASSERT_TRUE(run_until_settled());
+  EXPECT_EQ(device_->last_settled()->reason.view(), "gave up: fewer than 10000 bytes a second");
+}
+
 TEST_F(RestDevice, GarbageInsteadOfHttpIsTriedAgain) {
   download_ = [this](const Request& request) {
     if (downloads_ < 3) return std::string("\x01\x02 this is not HTTP\r\n\r\n");

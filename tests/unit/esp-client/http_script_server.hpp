@@ -3,7 +3,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <mutex>
 #include <stdexcept>
@@ -50,6 +52,9 @@ class HttpScriptServer {
   }
   HttpScriptServer(const HttpScriptServer&) = delete;
   HttpScriptServer& operator=(const HttpScriptServer&) = delete;
+
+  /// From now on of every answer beyond 1000 bytes one byte per `pause`.
+  void drip(std::chrono::milliseconds pause) { drip_ms_ = static_cast<int>(pause.count()); }
 
   [[nodiscard]] const std::string& url() const { return url_; }
   [[nodiscard]] std::vector<Request> requests() {
@@ -101,10 +106,15 @@ class HttpScriptServer {
     return request;
   }
 
-  static void send_all(int peer, const std::string& bytes) {
+  void send_all(int peer, const std::string& bytes) const {
+    constexpr std::size_t kAtOnce = 1000;
     std::size_t sent = 0;
     while (sent < bytes.size()) {
-      const ssize_t count = send(peer, bytes.data() + sent, bytes.size() - sent, MSG_NOSIGNAL);
+      const bool drips = drip_ms_ > 0 && sent >= kAtOnce;
+      if (drips) std::this_thread::sleep_for(std::chrono::milliseconds(drip_ms_));
+      const std::size_t left = bytes.size() - sent;
+      const std::size_t piece = drips ? 1 : drip_ms_ > 0 ? std::min(left, kAtOnce) : left;
+      const ssize_t count = send(peer, bytes.data() + sent, piece, MSG_NOSIGNAL);
       if (count <= 0) return;
       sent += static_cast<std::size_t>(count);
     }
@@ -114,6 +124,7 @@ class HttpScriptServer {
   int listener_;
   std::string url_;
   std::atomic<bool> stopping_{false};
+  std::atomic<int> drip_ms_{0};
   std::mutex mutex_;
   std::vector<Request> requests_;
   std::thread thread_;

@@ -135,6 +135,24 @@ TEST(Style, LimitsOfThePublicHeadersAreInOnePlace) {
   }
 }
 
+TEST(Style, EveryTestThatTheThreatModelNamesExists) {
+  std::set<std::string> tests;
+  const std::regex declared("\\nTEST(?:_[FP])?\\((\\w+),\\s*(\\w+)\\)");
+  for (const auto& source : sources()) {
+    if (source.folder != "tests") continue;
+    for (std::sregex_iterator at(source.text.begin(), source.text.end(), declared), end; at != end; ++at) {
+      tests.insert((*at)[1].str() + "." + (*at)[2].str());
+    }
+  }
+  const auto document = read(kRoot / "docs/security.md");
+  const std::regex named("`([A-Z]\\w+\\.[A-Z]\\w+)`");
+  std::size_t count = 0;
+  for (std::sregex_iterator at(document.begin(), document.end(), named), end; at != end; ++at, ++count) {
+    EXPECT_EQ(tests.count((*at)[1]), 1U) << "docs/security.md names " << (*at)[1];
+  }
+  EXPECT_GE(count, 40U) << "the table was not found";
+}
+
 TEST(Style, EveryTopicIsInTheAsyncApi) {
   const auto document = read(kRoot / "topics/asyncapi.yaml");
   const auto names = topics::Names::make("{root}").has_value();
