@@ -278,6 +278,11 @@ Expected<Config> read_config(const std::function<std::string(const std::string&)
     if (!value->empty() && config.crl_file.empty())
       add_problem(name, "is only of use with CRL_FILE, which is missing");
   }
+  for (const auto* name : {"API_KEY_FILE", "MQTT_PASSWORD_FILE", "MQTT_KEY", "DOWNLOAD_KEY_FILE", "HTTPS_KEY",
+                           "DEVICE_CA_KEY"}) {
+    if (auto warning = warn_of_readers(name, get(name)); !warning.empty())
+      config.warnings.push_back(std::move(warning));
+  }
   if (!problems.empty()) return fleet::fail(ErrorKind::invalid, problems);
   return config;
 }

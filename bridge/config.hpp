@@ -56,6 +56,8 @@ struct Config {
   fleet::ImagePolicy images;
   int events_keep_days = 400;  ///< older rows of ota_events are removed; 0: never
   std::string log_level;
+
+  std::vector<std::string> warnings;  ///< what works and should not stay so: sentences for the log
 };
 
 /// One documented environment variable; `help` is a sentence for --help and the README.

@@ -1,6 +1,7 @@
 #include <sched.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
+#include <sys/stat.h>
 
 #include <CLI/CLI.hpp>
 #include <csignal>
@@ -11,6 +12,7 @@
 
 #include "bridge/config.hpp"
 #include "bridge/service.hpp"
+#include "bridge/service_manager.hpp"
 #include "sql/migrate.hpp"
 
 namespace {
@@ -111,14 +113,18 @@ int serve(const Config& config) {
     return kExitFailed;
   }
   spdlog::info("{}: listening on {}:{}", config.https_cert.empty() ? "http" : "https", config.host, *port);
+  // From here on /health answers; the database may come later.
+  ota::bridge::tell_service_manager("READY=1\nSTATUS=waiting for the database");
   const int migrated = migrate_when_there();
   if (migrated == 0) {
     service.run_devices();
+    ota::bridge::tell_service_manager("STATUS=serving");
     spdlog::info("ready, version {}", ota::bridge::program_version());
     int signal = 0;
     sigwait(&signals, &signal);
     spdlog::info("stopping");
   }
+  ota::bridge::tell_service_manager("STOPPING=1");
   service.stop();
   spdlog::info("stopped");
   return migrated > 0 ? migrated : 0;
@@ -132,6 +138,7 @@ int refuse_configuration(const std::string& problems) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  ::umask(S_IWGRP | S_IRWXO);  // what it stores is nobody else's to read
   CLI::App app("OTA Bridge: firmware updates over MQTT and REST.");
   app.footer(variables_help());
   app.set_version_flag("--version", ota::bridge::program_version());
@@ -145,11 +152,14 @@ int main(int argc, char** argv) {
   if (const auto warnings = ota::bridge::test_files(*config); !warnings) {
     return refuse_configuration(warnings.error().message);
   } else if (check_config) {
-    for (const auto& warning : *warnings) std::cout << "warning: " << warning << '\n';
+    for (const auto* all : {&config->warnings, &*warnings}) {
+      for (const auto& warning : *all) std::cout << "warning: " << warning << '\n';
+    }
     std::cout << "the configuration is valid\n";
     return 0;
   }
   set_up_log(config->log_level);
+  for (const auto& warning : config->warnings) spdlog::warn("configuration: {}", warning);
   try {
     return *migrate ? migrate_once() : serve(*config);
   } catch (const std::exception& error) {

@@ -1,5 +1,7 @@
 #include "bridge/secret_file.hpp"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <cctype>
 #include <fstream>
@@ -31,6 +33,12 @@ fleet::Expected<std::string> read_secret_file(const std::string& path) {
   while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
   if (text.empty()) return fleet::fail(fleet::ErrorKind::invalid, fleet::quoted(path) + " is empty");
   return text;
+}
+
+std::string warn_of_readers(const std::string& variable, const std::string& path) {
+  struct stat info {};
+  if (path.empty() || ::stat(path.c_str(), &info) != 0 || (info.st_mode & S_IRWXO) == 0) return {};
+  return variable + ": every account of this machine may read " + fleet::quoted(path) + "; chmod 0600 it";
 }
 
 bool is_strong_secret(const std::string& secret, std::size_t characters_min) {

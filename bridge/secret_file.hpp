@@ -14,4 +14,8 @@ namespace ota::bridge {
 /// words that stand in examples.
 [[nodiscard]] bool is_strong_secret(const std::string& secret, std::size_t characters_min);
 
+/// A sentence for the log when others than its owner and group may read `path`, the file that `variable`
+/// names and that holds a secret; empty when all is well, or there is no such file.
+[[nodiscard]] std::string warn_of_readers(const std::string& variable, const std::string& path);
+
 }  // namespace ota::bridge

@@ -4,12 +4,10 @@
 #include <string_view>
 
 #include "fleet/expected.hpp"
+#include "fleet/limits.hpp"
 #include "fleet/time.hpp"
 
 namespace ota::fleet {
-
-/// Longest certificate request in bytes; one of an RSA key of 4096 bits has some 1700.
-inline constexpr std::size_t kCsrBytesMax = 8192;
 
 /// A certificate as the authority has just signed it.
 struct IssuedCertificate {

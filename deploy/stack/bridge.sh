@@ -9,7 +9,7 @@ start_bridge() {
   bridge_is_alive && return
   [[ -x $(bridge_binary) ]] || die "$(bridge_binary) is not there; build it (./ota setup)"
   choose_port HTTP_PORT 8080
-  mkdir -p "$(image_folder)" 2>/dev/null || die "FIRMWARE_STORAGE_PATH: cannot make the folder $(image_folder)"
+  (umask 027 && mkdir -p "$(image_folder)") 2>/dev/null || die "FIRMWARE_STORAGE_PATH: cannot make the folder $(image_folder)"
   test_bridge_settings
   if [[ $POSTGRES_KIND == private ]] && postgres_is_alive; then prepare_database; fi
   (bridge_environment && launch bridge "$(bridge_binary)" "$(bridge_binary)")

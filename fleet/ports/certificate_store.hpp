@@ -7,10 +7,6 @@
 
 namespace ota::fleet {
 
-/// Most certificates of one device that are valid at a time: enough for a device that lost an answer now and
-/// then, too few to fill the database.
-inline constexpr int kLiveCertificatesMax = 20;
-
 /// What else recording a certificate does.
 enum class Issuance {
   add,     ///< one more for the device. `forbidden` while the device is revoked

@@ -1,7 +1,10 @@
 #include "bridge/config.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include <fstream>
 #include <map>
 
 #include "fleet/limits.hpp"
@@ -81,6 +84,19 @@ TEST(Config, ReadsWhatUploadsAreHeldTo) {
   EXPECT_EQ(config.images.model_chips.at("kitchen"), "esp32c3");
   EXPECT_TRUE(config.images.strict);
   EXPECT_FALSE(read({})->images.strict);
+}
+
+TEST(Config, WarnsOfASecretThatEverybodyMayRead) {
+  const auto path = ::testing::TempDir() + "/api-key-" + std::to_string(::getpid());
+  std::ofstream(path) << "0123456789abcdef0123456789abcdef\n";
+  ::chmod(path.c_str(), 0644);
+  const auto open = read({{"API_KEY_FILE", path}});
+  ASSERT_TRUE(open);
+  ASSERT_EQ(open->warnings.size(), 1U);
+  EXPECT_EQ(open->warnings[0].rfind("API_KEY_FILE: every account", 0), 0U) << open->warnings[0];
+  ::chmod(path.c_str(), 0640);
+  EXPECT_TRUE(read({{"API_KEY_FILE", path}})->warnings.empty());
+  ::unlink(path.c_str());
 }
 
 TEST(Config, CutsTheSlashOffThePublicUrl) {

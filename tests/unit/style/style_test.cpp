@@ -90,6 +90,20 @@ TEST(Style, EveryVariableIsInTheReadme) {
   }
 }
 
+TEST(Style, TheServicesSettingsAreVariables) {
+  std::set<std::string> known;
+  for (const auto& variable : bridge::config_variables()) known.insert(variable.name);
+  std::istringstream settings(read(kRoot / "deploy/systemd/ota-bridge.env"));
+  std::size_t count = 0;
+  for (std::string line; std::getline(settings, line);) {
+    if (line.empty() || line[0] == '#') continue;
+    const auto name = line.substr(0, line.find('='));
+    EXPECT_TRUE(known.count(name) == 1 || name.rfind("PG", 0) == 0) << line;
+    ++count;
+  }
+  EXPECT_GT(count, 5U);
+}
+
 // Rows "| `NAME` | what | VALUE |" of a document's tables, as NAME -> VALUE.
 std::map<std::string, std::string> documented_values(const std::string& document) {
   std::map<std::string, std::string> values;

@@ -1,0 +1,25 @@
+# `cmake --install`: programs, units, what the database and the broker need, and the documents.
+include(GNUInstallDirs)
+set(OTA_DATA_DIR "${CMAKE_INSTALL_DATADIR}/ota-bridge")
+
+install(TARGETS ota-bridge otactl ota-device RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
+
+set(BIN_DIR "${CMAKE_INSTALL_FULL_BINDIR}")
+set(DATA_DIR "${CMAKE_INSTALL_FULL_DATADIR}/ota-bridge")
+set(DOC_DIR "${CMAKE_INSTALL_FULL_DOCDIR}")
+set(unit_folder "${CMAKE_CURRENT_SOURCE_DIR}/deploy/systemd")
+foreach(unit ota-bridge.service ota-bridge-crl.service)
+  configure_file("${unit_folder}/${unit}.in" "${CMAKE_CURRENT_BINARY_DIR}/deploy/systemd/${unit}" @ONLY)
+  install(FILES "${CMAKE_CURRENT_BINARY_DIR}/deploy/systemd/${unit}" DESTINATION lib/systemd/system)
+endforeach()
+install(FILES "${unit_folder}/ota-bridge-crl.path" DESTINATION lib/systemd/system)
+install(FILES "${unit_folder}/sysusers.conf" DESTINATION lib/sysusers.d RENAME ota-bridge.conf)
+install(FILES "${unit_folder}/tmpfiles.conf" DESTINATION lib/tmpfiles.d RENAME ota-bridge.conf)
+install(FILES "${unit_folder}/ota-bridge.env" "${unit_folder}/mosquitto-hardening.conf" DESTINATION "${OTA_DATA_DIR}")
+install(PROGRAMS "${unit_folder}/reload-crl.sh" DESTINATION "${OTA_DATA_DIR}")
+
+install(DIRECTORY sql/migrations DESTINATION "${OTA_DATA_DIR}/sql" FILES_MATCHING PATTERN "*.sql")
+install(FILES sql/schema.sql sql/roles.sql DESTINATION "${OTA_DATA_DIR}/sql")
+install(DIRECTORY broker-config/ DESTINATION "${OTA_DATA_DIR}/broker-config" USE_SOURCE_PERMISSIONS)
+install(DIRECTORY docs/ DESTINATION "${CMAKE_INSTALL_DOCDIR}" FILES_MATCHING PATTERN "*.md")
+install(FILES README.md CHANGELOG.md http/openapi.yaml topics/asyncapi.yaml DESTINATION "${CMAKE_INSTALL_DOCDIR}")
