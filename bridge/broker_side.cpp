@@ -35,8 +35,8 @@ BrokerSide::BrokerSide(const Config& config, topics::Names names, Ports ports)
       share_prefix_(config.mqtt_shared_group.empty() ? "" : "$share/" + config.mqtt_shared_group + "/"),
       names_(std::move(names)),
       refusals_(ports.refusals),
-      link_(link_options(config, names_),
-            {[this](const Incoming& incoming) { take(incoming); }, [this] { return subscribe(); }, [] {}}),
+      link_(link_options(config, names_), {[this](const Incoming& incoming) { take(incoming); },
+                                           [this] { return subscribe(); }, [this] { subscribed_ = false; }}),
       publisher_({&link_, ports.catalogs, std::move(ports.marks), &names_, config.public_url, ports.urls,
                   ports.now}),
       desk_({&link_, ports.inbox, &publisher_, &names_, ports.refusals, ports.now, ports.rate}),
@@ -89,7 +89,13 @@ bool BrokerSide::subscribe() {
   announce();
   push_.reconcile();
   monitor_.republish();
+  subscribed_ = true;
   return true;
+}
+
+const char* BrokerSide::state() {
+  if (!link_.is_connected() || !subscribed_) return "disconnected";
+  return push_.is_comparing() ? "comparing" : "connected";
 }
 
 void BrokerSide::announce(std::int64_t reading) {

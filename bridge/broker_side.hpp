@@ -46,7 +46,8 @@ class BrokerSide {
   /// After the inbox has ended: the last answers go out, the service topic says offline.
   void stop();
 
-  [[nodiscard]] bool is_connected() const { return link_.is_connected(); }
+  /// disconnected, comparing or connected, as /health says it.
+  [[nodiscard]] const char* state();
   void publish_offer(const fleet::Device& device) { publisher_.publish(device); }
   void turned_away(std::int64_t rollout_id, const fleet::Device& device) {
     push_.turned_away(rollout_id, device);
@@ -76,6 +77,7 @@ class BrokerSide {
   // Numbers the markers, so that no earlier announcement is taken for one: not even one of a process before,
   // which a kept session delivers again. Hence it begins at the time.
   std::atomic<std::int64_t> readings_;
+  std::atomic<bool> subscribed_{false};
   std::string drops_;  // receive thread only
 };
 

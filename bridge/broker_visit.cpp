@@ -6,12 +6,12 @@
 #include <openssl/ssl.h>
 
 #include <cerrno>
-#include <charconv>
 #include <fstream>
 #include <iterator>
 #include <memory>
 #include <optional>
 
+#include "bridge/broker_address.hpp"
 #include "bridge/x509.hpp"
 
 namespace ota::bridge {
@@ -22,30 +22,6 @@ using ContextPtr = std::unique_ptr<SSL_CTX, x509::Freed<SSL_CTX_free>>;
 using ClientPtr = std::unique_ptr<mosquitto, x509::Freed<mosquitto_destroy>>;
 
 constexpr int kKeepAliveSeconds = 10;
-
-struct Address {
-  bool tls = false;
-  std::string host;
-  int port = 0;
-};
-
-std::optional<Address> parse_address(const std::string& url) {
-  Address address;
-  address.tls = url.rfind("mqtts://", 0) == 0;
-  const auto start = url.find("://");
-  if (start == std::string::npos) return std::nullopt;
-  auto rest = url.substr(start + 3);
-  address.port = address.tls ? 8883 : 1883;
-  const auto colon = rest.rfind(':');
-  if (colon != std::string::npos && rest.find(']', colon) == std::string::npos) {
-    const auto* end = rest.data() + rest.size();
-    if (std::from_chars(rest.data() + colon + 1, end, address.port).ptr != end) return std::nullopt;
-    rest.resize(colon);
-  }
-  if (rest.size() > 2 && rest.front() == '[') rest = rest.substr(1, rest.size() - 2);
-  address.host = rest;
-  return address;
-}
 
 bool trust(SSL_CTX* context, const std::string& pem) {
   const auto bio = x509::reader(pem);
@@ -97,7 +73,7 @@ void note_connack(mosquitto*, void* connack, int code) {
 
 Visit visit_broker(const VisitOptions& options, std::chrono::milliseconds wait_max) {
   static const int initialised = mosquitto_lib_init();
-  const auto address = parse_address(options.url);
+  const auto address = parse_broker_url(options.url);
   if (initialised != MOSQ_ERR_SUCCESS || !address) return Visit::unreachable;
   std::optional<int> connack;
   ContextPtr context;  // outlives the client

@@ -1,8 +1,11 @@
 #include "bridge/config.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <limits>
+#include <string_view>
 
+#include "bridge/broker_address.hpp"
 #include "bridge/download_key.hpp"
 #include "bridge/issuing_authority.hpp"
 #include "bridge/manifest_keys.hpp"
@@ -53,13 +56,26 @@ Expected<void> upload_limit(Config& config, const std::string& value) {
   return whole_number(value, 1024, kMost).map([&](std::int64_t n) { config.upload_bytes_max = n; });
 }
 
+// What a path may be appended to.
+bool is_base_url(const std::string& value) {
+  const auto scheme_end = value.find("://");
+  if (scheme_end == std::string::npos) return false;
+  const auto scheme = value.substr(0, scheme_end);
+  const auto rest = value.substr(scheme_end + 3);
+  const bool plain = std::all_of(rest.begin(), rest.end(), [](char c) {
+    return c > ' ' && c < 0x7f && std::string_view("\"\\<>?#").find(c) == std::string_view::npos;
+  });
+  return (scheme == "http" || scheme == "https") && plain &&
+         parse_host_port(rest.substr(0, rest.find('/'))).has_value();
+}
+
 Expected<void> public_url(Config& config, const std::string& value) {
-  const bool is_url = value.empty() || value.rfind("http://", 0) == 0 || value.rfind("https://", 0) == 0;
   constexpr std::size_t kUrlBytesMax = 256;  // an offer has to fit into a device's 1024 bytes
-  if (!is_url || value.size() > kUrlBytesMax) {
-    return fleet::fail(
-        ErrorKind::invalid,
-        fleet::quoted(value) + " must be http:// or https:// with a host, at most 256 characters");
+  if (!value.empty() && (!is_base_url(value) || value.size() > kUrlBytesMax)) {
+    return fleet::fail(ErrorKind::invalid,
+                       fleet::quoted(value) +
+                           " must be http:// or https:// with a host, then perhaps a port and a "
+                           "path, without blanks, at most 256 characters");
   }
   config.public_url = value;
   while (!config.public_url.empty() && config.public_url.back() == '/') config.public_url.pop_back();
@@ -72,9 +88,9 @@ Expected<void> trusted_proxies(Config& config, const std::string& value) {
 }
 
 Expected<void> mqtt_url(Config& config, const std::string& value) {
-  if (value != "off" && value.rfind("mqtt://", 0) != 0 && value.rfind("mqtts://", 0) != 0) {
-    return fleet::fail(ErrorKind::invalid,
-                       fleet::quoted(value) + " must be mqtt://host:port, mqtts://host:port or off");
+  if (value != "off") {
+    if (const auto address = parse_broker_url(value); !address)
+      return fleet::fail(ErrorKind::invalid, address.error().message + " (off runs REST alone)");
   }
   config.mqtt_url = value;
   return {};
@@ -101,7 +117,7 @@ Expected<void> log_level(Config& config, const std::string& value) {
 }
 
 Expected<void> broker_probe_url(Config& config, const std::string& value) {
-  if (!value.empty() && value.rfind("mqtts://", 0) != 0)
+  if (const auto address = parse_broker_url(value); !value.empty() && (!address || !address->tls))
     return fleet::fail(ErrorKind::invalid, fleet::quoted(value) + " must be mqtts://host:port");
   config.broker_probe_url = value;
   return {};
@@ -242,6 +258,9 @@ Expected<Config> read_config(const std::function<std::string(const std::string&)
     add_problem("DOWNLOAD_KEY_FILE", key.error().message);
   } else if (*key && config.public_url.size() > kSignedUrlBytesMax) {
     add_problem("PUBLIC_URL", "may have 200 characters with DOWNLOAD_KEY_FILE: devices take URLs of 512");
+  }
+  if (!config.mqtt_password.empty() && config.mqtt_username.empty()) {
+    add_problem("MQTT_PASSWORD", "needs MQTT_USERNAME, whose password it is");
   }
   if (config.mqtt_cert.empty() != config.mqtt_key.empty()) {
     add_problem("MQTT_CERT", "goes together with MQTT_KEY; one of them is missing");

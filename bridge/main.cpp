@@ -148,6 +148,10 @@ int main(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
 
   const auto config = ota::bridge::read_config(environment);
+  if (*migrate) {  // needs the database alone, so the rest may be as bad as it likes
+    set_up_log(config ? config->log_level : "info");
+    return migrate_once();
+  }
   if (!config) return refuse_configuration(config.error().message);
   if (const auto warnings = ota::bridge::test_files(*config); !warnings) {
     return refuse_configuration(warnings.error().message);
@@ -161,7 +165,7 @@ int main(int argc, char** argv) {
   set_up_log(config->log_level);
   for (const auto& warning : config->warnings) spdlog::warn("configuration: {}", warning);
   try {
-    return *migrate ? migrate_once() : serve(*config);
+    return serve(*config);
   } catch (const std::exception& error) {
     spdlog::critical("cannot start: {}", error.what());
     return kExitFailed;

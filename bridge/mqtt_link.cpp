@@ -7,12 +7,12 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
-#include <cstdlib>
 #include <deque>
 #include <mutex>
 #include <random>
 #include <thread>
 
+#include "bridge/broker_address.hpp"
 #include "bridge/tcp_nodelay.hpp"
 #include "fleet/limits.hpp"
 
@@ -27,7 +27,9 @@ constexpr auto kAnswerWaitMax = 10s;
 constexpr auto kKeepAlive = 20s;
 constexpr auto kDrainMax = 2s;
 constexpr std::int32_t kSessionExpirySeconds = 24 * 3600;
-constexpr auto kReconnectPauseMin = 250ms;
+// A broker that is restarted is back in a moment: about ten seconds of quick tries, then longer pauses.
+constexpr int kQuickTries = 25;
+constexpr auto kReconnectPauseMin = 500ms;
 constexpr auto kReconnectPauseMax = 8000ms;
 
 struct Endpoint {
@@ -37,15 +39,14 @@ struct Endpoint {
 };
 
 Endpoint endpoint_of(const std::string& url) {
+  const auto address = parse_broker_url(url).value();
   Endpoint endpoint;
-  endpoint.tls = url.rfind("mqtts://", 0) == 0;
-  std::string address = url.substr(url.find("://") + 3);
-  const auto colon = address.rfind(':');
-  const bool has_port = colon != std::string::npos && address.find(']', colon) == std::string::npos;
-  endpoint.port = has_port ? static_cast<std::uint16_t>(std::atoi(address.c_str() + colon + 1))
-                           : static_cast<std::uint16_t>(endpoint.tls ? 8883 : 1883);
-  if (!has_port) address += ':' + std::to_string(endpoint.port);
-  endpoint.paho_uri = (endpoint.tls ? "ssl://" : "tcp://") + address;
+  endpoint.tls = address.tls;
+  endpoint.port = static_cast<std::uint16_t>(address.port);
+  const bool is_ipv6 = address.host.find(':') != std::string::npos;
+  endpoint.paho_uri = (endpoint.tls ? "ssl://" : "tcp://") +
+                      (is_ipv6 ? '[' + address.host + ']' : address.host) + ':' +
+                      std::to_string(address.port);
   return endpoint;
 }
 
@@ -198,16 +199,18 @@ class MqttLink::Impl : private mqtt::iaction_listener {
   // The one thread that connects, subscribes and reconnects.
   void keep_connected() {
     auto pause = std::chrono::milliseconds(kReconnectPauseMin);
+    int tries = 0;
     while (!is_stopping()) {
       // From here on a kept session's messages may come in, and what answers them waits for the connection.
       set_connecting(true);
       const bool welcome = connect_once();
       set_connecting(welcome);
       if (welcome) {
-        pause = kReconnectPauseMin;
         set_connected(true);  // a loss from here on ends the wait below
         spdlog::info("mqtt: connected to {}", options_.url);
         if (handlers_.connected()) {
+          tries = 0;
+          pause = kReconnectPauseMin;
           std::unique_lock lock(mutex_);
           changed_.wait(lock, [this] { return stopping_ || lost_; });
         }
@@ -218,7 +221,7 @@ class MqttLink::Impl : private mqtt::iaction_listener {
       }
       std::unique_lock lock(mutex_);
       changed_.wait_for(lock, jittered(pause), [this] { return stopping_; });
-      pause = std::min(pause * 2, std::chrono::milliseconds(kReconnectPauseMax));
+      if (++tries > kQuickTries) pause = std::min(pause * 2, std::chrono::milliseconds(kReconnectPauseMax));
     }
   }
 

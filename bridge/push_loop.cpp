@@ -54,8 +54,14 @@ void PushLoop::reconcile() {
   {
     const std::lock_guard lock(mutex_);
     reconcile_due_ = true;
+    comparing_ = true;
   }
   changed_.notify_all();
+}
+
+bool PushLoop::is_comparing() {
+  const std::lock_guard lock(mutex_);
+  return comparing_;
 }
 
 void PushLoop::saw_retained(const std::string& device_id, std::int64_t attempt_id) {
@@ -86,7 +92,7 @@ void PushLoop::run() {
     if (stopping_ || !leads) {
       led = false;
       const std::lock_guard lock(mutex_);
-      reconcile_due_ = false;  // taking the lead reconciles anyway
+      reconcile_due_ = comparing_ = false;  // taking the lead reconciles anyway
       continue;
     }
     if ((reconcile_due || !led) && ports_.link->is_connected()) {
@@ -95,7 +101,11 @@ void PushLoop::run() {
         reconcile_due_ = false;
       }
       led = read_retained();
-      if (led) compare_with_truth();
+      if (led) {
+        compare_with_truth();
+        const std::lock_guard lock(mutex_);
+        comparing_ = reconcile_due_;
+      }
     }
     const auto requests = ports_.store->open_requests();
     if (!requests) {

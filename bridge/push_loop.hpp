@@ -51,6 +51,8 @@ class PushLoop {
   /// The broker is (again) there, or this process became the leader: compare its retained offers with the
   /// truth. Thread safe.
   void reconcile();
+  /// Whether that comparison is still due or under way. Thread safe.
+  [[nodiscard]] bool is_comparing();
   /// A device asked and its rollout's rate let it wait: it is reached when others have finished. Thread safe.
   void turned_away(std::int64_t rollout_id, const fleet::Device& device);
   /// A retained offer as the broker delivers it, and the sign that all of them have been delivered. On the
@@ -80,6 +82,7 @@ class PushLoop {
   std::condition_variable changed_;
   bool woken_ = false;
   bool reconcile_due_ = false;
+  bool comparing_ = false;  // reconcile_due_, and until it is done
   bool all_seen_ = false;
   std::map<std::int64_t, Waiting> waiting_;  // by rollout
   std::vector<fleet::RetainedOffer> seen_;

@@ -8,6 +8,7 @@
 #include "bridge/broker_side.hpp"
 #include "bridge/broker_visit.hpp"
 #include "bridge/change_follower.hpp"
+#include "bridge/config_files.hpp"
 #include "bridge/download_key.hpp"
 #include "bridge/file_blobs.hpp"
 #include "bridge/fresh_stores.hpp"
@@ -28,6 +29,7 @@
 #include "sql/catalog_store.hpp"
 #include "sql/certificate_store.hpp"
 #include "sql/connection_pool.hpp"
+#include "sql/conninfo.hpp"
 #include "sql/device_store.hpp"
 #include "sql/event_store.hpp"
 #include "sql/key_store.hpp"
@@ -60,8 +62,15 @@ http::TlsFiles tls_files(const Config& config) {
 }  // namespace
 
 fleet::Expected<std::vector<std::string>> test_files(const Config& config) {
-  if (config.https_cert.empty()) return std::vector<std::string>();
-  return http::test_tls_files(tls_files(config));
+  std::string problems;
+  for (const auto& tested : {test_named_files(config), sql::test_database_settings()}) {
+    if (!tested) problems += (problems.empty() ? "" : "\n") + tested.error().message;
+  }
+  auto warnings =
+      config.https_cert.empty() ? std::vector<std::string>() : http::test_tls_files(tls_files(config));
+  if (problems.empty()) return warnings;
+  if (!warnings) problems += '\n' + warnings.error().message;
+  return fleet::fail(fleet::ErrorKind::invalid, problems);
 }
 
 const char* program_version() {
@@ -298,7 +307,7 @@ class Service::Impl {
             .rollouts = fresh_rollouts_,
             .fleet = reader_,
             .blobs = blobs_,
-            .health = [this] { return http::HealthDetails{broker_ && broker_->is_connected()}; },
+            .health = [this] { return http::HealthDetails{broker_ ? broker_->state() : "off"}; },
             .prometheus = [this] { return refusal_lines(); },
             .devices = devices_,
             .events = fresh_events_,

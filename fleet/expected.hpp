@@ -15,6 +15,7 @@ enum class ErrorKind {
   not_found,     ///< nothing by that name (404)
   conflict,      ///< contradicts what is stored (409)
   too_large,     ///< beyond a documented limit (413)
+  too_slow,      ///< the client did not send in time (408)
   unavailable,   ///< a dependency is away; try again later (503)
   storage_full,  ///< no room to store it; nothing was changed (507)
   in_doubt,      ///< the commit may or may not have happened; never retry blindly
@@ -26,10 +27,12 @@ enum class ErrorKind {
 struct Error {
   ErrorKind kind = ErrorKind::internal;
   std::string message;
+  /// What strangers read instead where `message` names hosts and paths of ours; empty: `message`.
+  std::string outside = {};
 
   /// The same error seen from further up: "context: message".
   [[nodiscard]] Error with_context(const std::string& context) const {
-    return {kind, context + ": " + message};
+    return {kind, context + ": " + message, outside};
   }
 };
 

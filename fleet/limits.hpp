@@ -13,10 +13,10 @@ namespace ota::fleet {
 
 /// Head of a request, all lines together; beyond it 431 and the connection is closed.
 inline constexpr std::size_t kRequestHeadBytesMax = 32768;
-/// First line of a request, and each header line; beyond it 414, or 400. The HTTP library's, tested against
+/// First line of a request, and each header line; beyond it 414, or 431. The HTTP library's, tested against
 /// it.
 inline constexpr std::size_t kRequestLineBytesMax = 8192;
-/// Header lines of a request; beyond it 400. The HTTP library's, tested against it.
+/// Header lines of a request; beyond it 431. The HTTP library's, tested against it.
 inline constexpr std::size_t kRequestHeadersMax = 100;
 /// JSON text taken from outside; beyond it 413.
 inline constexpr std::size_t kJsonBytesMax = 65536;

@@ -50,7 +50,9 @@ Json time_left_seconds(const fleet::RolloutStanding& standing) {
   return *due * 3600 / standing.finished_last_hour;
 }
 
-Json offer_json(const fleet::Offer& offer) {
+Json offer_json(const fleet::Device& device) {
+  if (!device.offer) return nullptr;
+  const auto& offer = *device.offer;
   Json json = {{"attempt_id", offer.attempt_id},
                {"rollout_id", nullable(offer.rollout_id)},
                {"version", offer.version},
@@ -62,7 +64,8 @@ Json offer_json(const fleet::Offer& offer) {
   json["last_failure"] =
       offer.last_failure ? Json(std::string(to_string(*offer.last_failure))) : Json(nullptr);
   json["retry_at"] = offer.retry_at ? Json(fleet::to_iso(*offer.retry_at)) : Json(nullptr);
-  json["on_broker"] = offer.is_standing() && offer.published_revision >= offer.wanted_revision;
+  json["on_broker"] =
+      device.on_mqtt && offer.is_standing() && offer.published_revision >= offer.wanted_revision;
   return json;
 }
 
@@ -198,7 +201,7 @@ std::string device_json(const fleet::DeviceDetails& details) {
                {"metadata", embedded(device.metadata)},
                {"pinned_version", nullable(device.pinned_version)},
                {"hold", device.hold},
-               {"offer", device.offer ? offer_json(*device.offer) : Json(nullptr)},
+               {"offer", offer_json(device)},
                {"attempts", attempts_json(details.attempts)}});
 }
 
@@ -225,7 +228,7 @@ std::string explanation_json(const fleet::DeviceDetails& details, const Explanat
   }
   json["looked_at"] = considered_json(explanation);
   json["blocks"] = blocks_json(explanation.blocks);
-  json["offer"] = details.device.offer ? offer_json(*details.device.offer) : Json(nullptr);
+  json["offer"] = offer_json(details.device);
   json["seen_on_mqtt"] = details.device.on_mqtt;
   return dump(json);
 }
@@ -277,7 +280,7 @@ std::string events_json(const std::vector<fleet::EventRow>& rows, bool is_last) 
                     {"firmware_version", nullable(row.version)},
                     {"rollout_id", nullable(row.rollout_id)},
                     {"event_data", row.data_json.empty() ? Json(nullptr) : embedded(row.data_json)},
-                    {"created_at", row.created_at},
+                    {"created_at", nullable(row.created_at)},
                     {"created_by", nullable(row.by)}});
   }
   return dump({{"events", std::move(list)}, {"next_cursor", next_cursor(rows, is_last)}});

@@ -95,6 +95,11 @@ Connection::Head Connection::fill() {
   }
 }
 
+void Connection::replace_input(std::size_t at, std::size_t size, std::string_view text) {
+  in_.replace(in_at_ + at, size, text);
+  searched_to_ = 0;
+}
+
 bool Connection::has_decrypted() const {
   return tls_ && tls_->has_input();
 }

@@ -53,6 +53,8 @@ class Connection {
   /// The same question about what is in memory already.
   [[nodiscard]] Head head();
   [[nodiscard]] std::string_view buffered() const { return std::string_view(in_).substr(in_at_); }
+  /// Puts `text` in place of `size` bytes of buffered(), from `at` on.
+  void replace_input(std::size_t at, std::size_t size, std::string_view text);
   /// Whether something to read arrives within `wait`.
   [[nodiscard]] bool wait_readable(std::chrono::milliseconds wait) const;
   /// Whether bytes that the socket no longer has wait to be read by fill().

@@ -1,11 +1,14 @@
 #include "http/dialogue.hpp"
 
 #include <fcntl.h>
+#include <netdb.h>
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <cctype>
+#include <cerrno>
+#include <cstring>
 
 #include "fleet/ids.hpp"
 #include "fleet/limits.hpp"
@@ -44,6 +47,20 @@ void log_request(const std::string& peer, const httplib::Request& request, int s
   const auto took = std::chrono::duration<double, std::milli>(Clock::now() - began_at).count();
   spdlog::debug("http: {} {} {} -> {} in {:.1f} ms", peer, request.method, fleet::printable(request.path),
                 status, took);
+}
+
+// `problem` is the errno of a bind that failed.
+std::string why_not(const std::string& host, int problem) {
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_PASSIVE;
+  addrinfo* found = nullptr;
+  const int code = ::getaddrinfo(host.c_str(), nullptr, &hints, &found);
+  if (code != 0) return "HOST is no address or name: " + std::string(::gai_strerror(code));
+  ::freeaddrinfo(found);
+  if (problem == EADDRNOTAVAIL) return "HOST is no address of this machine";
+  const std::string said = std::strerror(problem);
+  return problem == EADDRINUSE ? said + "; is another program using the port?" : said;
 }
 
 std::size_t json_bytes_max(BodyKind kind) {
@@ -89,12 +106,14 @@ fleet::Expected<Dialogue::Listening> Dialogue::listen() {
     const int on = 1;
     ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
   });
+  errno = 0;
   const int port = options_.port == 0 ? bind_to_any_port(options_.host)
                                       : (bind_to_port(options_.host, options_.port) ? options_.port : -1);
   if (port < 0) {
+    const int problem = errno;
     return fleet::fail(fleet::ErrorKind::unavailable, "cannot listen on " + options_.host + ":" +
-                                                          std::to_string(options_.port) +
-                                                          "; is another program using the port?");
+                                                          std::to_string(options_.port) + ": " +
+                                                          why_not(options_.host, problem));
   }
   // Asked again for a longer queue than the library's 5, and never to block the poller.
   ::listen(svr_sock_, kListenBacklog);

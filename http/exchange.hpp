@@ -35,8 +35,7 @@ class Request {
   [[nodiscard]] virtual std::optional<std::string_view> header(const std::string& name) const = 0;
 
   /// Reads a multipart body piece by piece. Either callback answers an error to stop the reading, which then
-  /// is the answer. Other errors: `malformed` (no or broken multipart), `too_large`, `unavailable` (the
-  /// client went away or was too slow).
+  /// is the answer. Other errors: `malformed` (no or broken multipart), `too_large`, `too_slow`.
   using OnPart = std::function<fleet::Expected<void>(const Part& part)>;
   using OnBytes = std::function<fleet::Expected<void>(std::string_view bytes)>;
   [[nodiscard]] virtual fleet::Expected<void> read_parts(const OnPart& on_part, const OnBytes& on_bytes) = 0;

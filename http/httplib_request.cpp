@@ -87,7 +87,7 @@ std::optional<std::string_view> HttplibRequest::header(const std::string& name) 
 }
 
 fleet::Error HttplibRequest::broken_body(const char* what) const {
-  if (connection_.timed_out()) return {ErrorKind::unavailable, "the body came too slowly"};
+  if (connection_.timed_out()) return {ErrorKind::too_slow, "the body came too slowly"};
   if (noted_->status == 413) return {ErrorKind::too_large, "the body is larger than allowed"};
   if (noted_->status == 415) return {ErrorKind::malformed, "send the body without Content-Encoding"};
   return {ErrorKind::malformed, what};

@@ -34,7 +34,7 @@ Response Api::health(Request&) {
   const auto database = ports_.fleet.ping();
   nlohmann::ordered_json json = {{"status", database ? "healthy" : "unhealthy"},
                                  {"database", database ? "connected" : "disconnected"}};
-  if (ports_.health) json["mqtt"] = ports_.health().mqtt_connected ? "connected" : "disconnected";
+  if (ports_.health) json["mqtt"] = ports_.health().mqtt;
   if (const auto revocation = revocation_health()) {
     json["revocation_list"] = {{"status", revocation->problem.empty() ? "ok" : "alarm"},
                                {"seconds_left", revocation->seconds_left}};

@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <atomic>
 #include <chrono>
 
 #include "fleet/parse_messages.hpp"
@@ -18,6 +19,16 @@ std::string label(const std::string& text) {
     escaped += c == '\n' ? ' ' : c;
   }
   return escaped;
+}
+
+// While a dependency is away every request fails for the same reason: once a second says it.
+void log_now_and_then(const std::string& message) {
+  using Clock = std::chrono::steady_clock;
+  static std::atomic<Clock::rep> next_at{0};
+  const auto now = Clock::now().time_since_epoch();
+  auto due = next_at.load();
+  const auto again = Clock::duration(now + std::chrono::seconds(1)).count();
+  if (now.count() >= due && next_at.compare_exchange_strong(due, again)) spdlog::warn("http: {}", message);
 }
 
 void add_gauge(std::string& text, std::string_view name, std::string_view help) {
@@ -43,6 +54,8 @@ int status_of(fleet::ErrorKind kind) {
       return 409;
     case fleet::ErrorKind::too_large:
       return 413;
+    case fleet::ErrorKind::too_slow:
+      return 408;
     case fleet::ErrorKind::unavailable:
     case fleet::ErrorKind::in_doubt:
       return 503;
@@ -62,6 +75,8 @@ std::string_view reason_phrase(int status) {
       return "Created";
     case 400:
       return "Bad Request";
+    case 408:
+      return "Request Timeout";
     case 409:
       return "Conflict";
     case 413:
@@ -72,6 +87,8 @@ std::string_view reason_phrase(int status) {
       return "Too Many Requests";
     case 431:
       return "Request Header Fields Too Large";
+    case 501:
+      return "Not Implemented";
     case 503:
       return "Service Unavailable";
     default:
@@ -99,7 +116,10 @@ Response error_reply(int status, std::string_view detail, std::string_view retry
 
 Response error_reply(const fleet::Error& error) {
   const int status = status_of(error.kind);
-  if (status != 500) return error_reply(status, error.message);
+  if (status != 500) {
+    if (!error.outside.empty()) log_now_and_then(error.message);
+    return error_reply(status, error.outside.empty() ? error.message : error.outside);
+  }
   spdlog::error("http: {}", error.message);
   return error_reply(status, "internal error; the server's log says more");
 }

@@ -194,9 +194,7 @@ Response Api::create_rollout(Request& request) {
   plan->rollout.by = request.actor;
   const auto id = ports_.rollouts.create_rollout(plan->rollout);
   if (!id) return error_reply(id.error());
-  auto reply = ok_reply(rollout_created_json(*id, plan->warnings));
-  if (!plan->warnings.empty()) reply.status = 201;
-  return reply;
+  return ok_reply(rollout_created_json(*id, plan->warnings));
 }
 
 Response Api::simulate_rollout(Request& request) {

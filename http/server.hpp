@@ -55,7 +55,8 @@ struct ServerOptions {
 
 /// What only the bridge's main knows of its health.
 struct HealthDetails {
-  bool mqtt_connected = false;
+  /// off, disconnected, comparing (what the broker retains with the database) or connected.
+  std::string mqtt = "disconnected";
 };
 
 /// What the server calls. All are thread safe and outlive it.

@@ -10,6 +10,7 @@
 #include "http/dialogue.hpp"
 #include "http/lanes.hpp"
 #include "http/replies.hpp"
+#include "http/request_head.hpp"
 
 namespace ota::http {
 namespace {
@@ -101,6 +102,10 @@ void Transport::take(std::unique_ptr<Connection> connection, Poller::Ready ready
                                 std::to_string(fleet::kRequestHeadBytesMax) + " bytes"));
     return;
   }
+  if (auto refusal = prepare_head(*connection)) {
+    refuse(std::move(connection), std::move(*refusal));
+    return;
+  }
   const Lane lane = lane_of(connection->buffered());
   if (lane == Lane::device && is_whole_request(connection->buffered())) {
     auto outcome = dialogue_->serve(*connection);
@@ -141,9 +146,12 @@ void Transport::serve(WorkerPool::Job job) {
       return;
     }
     if (connection.head() == Connection::Head::partial) (void)connection.wait_readable(kNextRequestWait);
-    const bool same_lane =
-        connection.fill() == Connection::Head::whole && lane_of(connection.buffered()) == job.lane;
-    if (!same_lane) break;
+    if (connection.fill() != Connection::Head::whole) break;
+    if (auto refusal = prepare_head(connection)) {
+      refuse(std::move(job.connection), std::move(*refusal));
+      return;
+    }
+    if (lane_of(connection.buffered()) != job.lane) break;
   }
   poller_.park(std::move(job.connection));
 }

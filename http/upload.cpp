@@ -32,6 +32,11 @@ Expected<fleet::NewRelease> read_release(const Params& params) {
     return fleet::fail(ErrorKind::invalid,
                        "min_version " + release.min_version + " must be below version " + release.version);
   }
+  if (!release.min_version.empty() && order == fleet::Order::unknown) {
+    return fleet::fail(ErrorKind::invalid, "min_version " + release.min_version +
+                                               " cannot be compared with version " + release.version +
+                                               "; both must be semantic, like 1.2.0");
+  }
   auto changelog = text_param(params, "changelog");
   if (!changelog) return tl::unexpected(changelog.error());
   release.changelog = std::move(*changelog);

@@ -16,7 +16,7 @@ using fleet::Expected;
 
 constexpr Statement kReleases = {
     "load_releases",
-    "SELECT id, version, device_model, min_version, file_size, checksum_sha256, "
+    "SELECT id, version, device_model, min_version, file_size, lower(checksum_sha256), "
     "release_notes, " OTA_SQL_MICROSECONDS(
         "created_at") ", withdrawn_at IS NOT NULL, "
                       "coalesce((SELECT c.state IN ('aborted', 'rolled_back') FROM rollout_configurations c "

@@ -72,14 +72,18 @@ Failure failure_of_current_exception() {
   } catch (const Refusal& refusal) {
     return {refusal.error(), false};
   } catch (const pqxx::in_doubt_error& e) {
-    return {{ErrorKind::in_doubt, "connection lost while committing: " + one_line(e.what())}, true};
+    return {
+        {ErrorKind::in_doubt, "connection lost while committing: " + one_line(e.what()), kAwayForStrangers},
+        true};
   } catch (const pqxx::broken_connection& e) {
-    return {{ErrorKind::unavailable, "PostgreSQL is away: " + one_line(e.what())}, true};
+    return {{ErrorKind::unavailable, "PostgreSQL is away: " + one_line(e.what()), kAwayForStrangers}, true};
   } catch (const pqxx::transaction_rollback& e) {  // no sql_error in libpqxx 6
     return {{ErrorKind::unavailable, "PostgreSQL: " + one_line(e.what())}, false};
   } catch (const pqxx::sql_error& e) {
     const std::string& state = e.sqlstate();
-    return {{kind_of_sqlstate(state), "PostgreSQL: " + one_line(e.what())}, is_fatal_sqlstate(state)};
+    fleet::Error error{kind_of_sqlstate(state), "PostgreSQL: " + one_line(e.what())};
+    if (error.kind == ErrorKind::unavailable) error.outside = kAwayForStrangers;
+    return {std::move(error), is_fatal_sqlstate(state)};
   } catch (const std::bad_alloc&) {
     return {{ErrorKind::unavailable, "out of memory"}, true};
   } catch (const std::exception& e) {

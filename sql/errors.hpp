@@ -11,6 +11,7 @@ namespace ota::sql {
 class Refusal : public std::exception {
  public:
   Refusal(fleet::ErrorKind kind, std::string message) : error_{kind, std::move(message)} {}
+  explicit Refusal(fleet::Error error) : error_(std::move(error)) {}
   [[nodiscard]] const fleet::Error& error() const { return error_; }
   [[nodiscard]] const char* what() const noexcept override { return error_.message.c_str(); }
 
@@ -23,6 +24,9 @@ struct Failure {
   fleet::Error error;
   bool connection_lost = false;
 };
+
+/// For strangers, where the whole message names the database's host, socket or role.
+inline constexpr char kAwayForStrangers[] = "the database does not answer; try again";
 
 /// The one place where exceptions of libpqxx (and of PostgreSQL, by SQLSTATE) become our errors. Call it
 /// inside a catch block.

@@ -50,8 +50,11 @@ const std::string& without_nul(const std::string& text);
 /// The SQL expression for ISO 8601 with offset and microseconds, as every time in our answers; NULL stays
 /// NULL.
 #define OTA_SQL_ISO(column) "to_char(" column " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"+00:00\"')"
-/// The SQL expression for microseconds since 1970.
-#define OTA_SQL_MICROSECONDS(column) "(extract(epoch FROM " column ") * 1000000)::bigint"
+/// The SQL expression for microseconds since 1970; NULL for infinity and for years that no number holds.
+#define OTA_SQL_MICROSECONDS(column)             \
+  "(CASE WHEN " column                           \
+  " BETWEEN '0001-01-01' AND '9999-12-31' THEN " \
+  "extract(epoch FROM " column ") * 1000000 END)::bigint"
 /// The SQL expression for the time at so many microseconds since 1970.
 #define OTA_SQL_TIME(microseconds) "('epoch'::timestamptz + " microseconds " * interval '1 microsecond')"
 

@@ -19,7 +19,8 @@ constexpr Statement kAddRelease = {"add_release", R"sql(
   ON CONFLICT (version, device_model) DO NOTHING)sql"};
 
 constexpr Statement kReleaseHash = {
-    "release_hash", "SELECT checksum_sha256 FROM firmware_releases WHERE version = $1 AND device_model = $2"};
+    "release_hash",
+    "SELECT lower(checksum_sha256) FROM firmware_releases WHERE version = $1 AND device_model = $2"};
 
 constexpr Statement kReleaseEvent = {"release_event", R"sql(
   INSERT INTO ota_events (event_type, firmware_version, event_data, created_by)
@@ -27,8 +28,8 @@ constexpr Statement kReleaseEvent = {"release_event", R"sql(
           jsonb_strip_nulls(jsonb_build_object('device_model', $2::text, 'file_size', $3::bigint, 'checksum_sha256',
                                                $4::text, 'image', $6::jsonb, 'forced', $7::text)), $5))sql"};
 
-#define OTA_SQL_RELEASE_COLUMNS                                                            \
-  "version, device_model, file_path, file_size, checksum_sha256, is_signed, " OTA_SQL_ISO( \
+#define OTA_SQL_RELEASE_COLUMNS                                                                   \
+  "version, device_model, file_path, file_size, lower(checksum_sha256), is_signed, " OTA_SQL_ISO( \
       "created_at") ", release_notes, verified, metadata->'image', metadata->>'forced'"
 
 constexpr Statement kListReleases = {
@@ -54,9 +55,10 @@ constexpr Statement kNeededBy = {"release_needed_by", R"sql(
   UNION ALL SELECT 'the offer of device ' || device_id FROM offers WHERE release_id = $3::bigint AND open
   LIMIT 1)sql"};
 constexpr Statement kFileUsed = {"file_used", "SELECT FROM firmware_releases WHERE file_path = $1 LIMIT 1"};
-constexpr Statement kStoredImage = {"stored_image",
-                                    "SELECT checksum_sha256, file_size, coalesce(manifest_sequence, 0) FROM "
-                                    "firmware_releases WHERE id = $1::bigint"};
+constexpr Statement kStoredImage = {
+    "stored_image",
+    "SELECT lower(checksum_sha256), file_size, coalesce(manifest_sequence, 0) FROM "
+    "firmware_releases WHERE id = $1::bigint"};
 constexpr Statement kSetManifest = {
     "set_manifest",
     "UPDATE firmware_releases SET manifest = $2, manifest_sequence = $3::bigint, "

@@ -261,8 +261,9 @@ BEGIN
                           ELSE 'paused' END;
     END IF;
     NEW.is_active := NEW.state = 'running';
-    IF TG_OP = 'UPDATE' AND NEW IS DISTINCT FROM OLD AND NEW.updated_at IS NOT DISTINCT FROM OLD.updated_at THEN
-        NEW.updated_at := now();
+    IF TG_OP = 'UPDATE' AND NEW.updated_at IS NOT DISTINCT FROM OLD.updated_at THEN
+        OLD.stage_devices := NEW.stage_devices;
+        IF NEW IS DISTINCT FROM OLD THEN NEW.updated_at := now(); END IF;
     END IF;
     RETURN NEW;
 END

@@ -29,7 +29,7 @@ pqxx::connection& Session::connection() {
   if (connection_) return *connection_;
 
   const auto now = std::chrono::steady_clock::now();
-  if (now < next_attempt_) throw Refusal(fleet::ErrorKind::unavailable, last_error_);
+  if (now < next_attempt_) throw Refusal(last_error_);
   next_attempt_ = now + std::chrono::seconds(1);
   try {
     auto fresh = std::make_unique<pqxx::connection>(conninfo_of(options_));
@@ -39,8 +39,9 @@ pqxx::connection& Session::connection() {
     setup.commit();
     connection_ = std::move(fresh);
   } catch (...) {
-    last_error_ = failure_of_current_exception().error.message;
-    throw Refusal(fleet::ErrorKind::unavailable, last_error_);
+    last_error_ = {fleet::ErrorKind::unavailable, failure_of_current_exception().error.message,
+                   kAwayForStrangers};
+    throw Refusal(last_error_);
   }
   return *connection_;
 }

@@ -82,7 +82,7 @@ class Session {
   std::unique_ptr<pqxx::connection> connection_;
   std::set<std::string_view> prepared_;
   std::chrono::steady_clock::time_point next_attempt_{};
-  std::string last_error_;
+  fleet::Error last_error_;
 };
 
 }  // namespace ota::sql

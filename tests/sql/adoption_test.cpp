@@ -40,7 +40,7 @@ constexpr auto kEarlierTables = R"sql(
     created_by text);
 
   INSERT INTO firmware_releases (version, device_model, file_path, file_size, checksum_sha256)
-    VALUES ('1.0.0', 'esp32', 'esp32_1.0.0.bin', 10, 'aa'), ('1.1.0', 'esp32', 'esp32_1.1.0.bin', 11, 'bb'),
+    VALUES ('1.0.0', 'esp32', 'esp32_1.0.0.bin', 10, 'AA'), ('1.1.0', 'esp32', 'esp32_1.1.0.bin', 11, 'bb'),
            ('not a version', 'esp32', 'x.bin', 1, 'cc');
   INSERT INTO devices (device_id, mac_address, device_model, current_firmware_version, created_at, metadata)
     VALUES ('esp32_001', 'AA:BB:CC:DD:EE:01', 'esp32', '1.0.0', '2024-05-06 07:08:09.25+02', '{"groups": ["beta"]}'),
@@ -102,6 +102,48 @@ TEST_F(Adoption, LeavesThemOutOfTheCatalog) {
   EXPECT_EQ(catalog->releases_of("esp32").size(), 2U);
   ASSERT_EQ(catalog->candidates("esp32").size(), 1U);
   EXPECT_EQ(catalog->candidates("esp32")[0].rollout->name, "now");
+}
+
+TEST_F(Adoption, TakesHashesOfEitherCase) {
+  sql::ConnectionPool pool(database_.service(), 1);
+  sql::PgReleaseStore releases(pool);
+  EXPECT_EQ(releases.find_releases("1.0.0", "esp32")->at(0).sha256, "aa");
+  fleet::NewRelease again;
+  again.version = "1.0.0";
+  again.model = "esp32";
+  again.file_path = "other";
+  again.sha256 = "aa";
+  const auto added = releases.add_release(again);
+  ASSERT_TRUE(added) << added.error().message;
+  EXPECT_FALSE(*added);
+  const auto catalog = sql::PgCatalogStore(database_.service()).load_catalog();
+  ASSERT_TRUE(catalog) << catalog.error().message;
+  EXPECT_EQ(catalog->find_release("esp32", "1.0.0")->sha256, "aa");
+  EXPECT_EQ(database_.value("SELECT checksum_sha256 FROM firmware_releases WHERE id = 1"), "AA");
+}
+
+TEST_F(Adoption, ATimeThatNeverComesHindersNothing) {
+  database_.value(
+      "UPDATE device_update_status SET started_at = 'infinity', reported_at = '-infinity' WHERE id = 4");
+  database_.value("UPDATE firmware_releases SET created_at = 'infinity' WHERE id = 2");
+  sql::PgUpdateStore store(database_.service());
+  ASSERT_TRUE(store.begin({report_of("esp32_001")}));
+  const auto open = store.find_attempt_at("esp32_001", "1.1.0");
+  ASSERT_TRUE(open) << open.error().message;
+  EXPECT_TRUE(*open);
+  EXPECT_TRUE(sql::PgCatalogStore(database_.service()).load_catalog());
+}
+
+TEST_F(Adoption, TheLeadersFiguresAreNoChangeOfARollout) {
+  database_.value("UPDATE rollout_configurations SET updated_at = '2024-01-01'");
+  database_.value_as_service("UPDATE rollout_configurations SET stage_devices = 7 WHERE name = 'now'");
+  EXPECT_EQ(
+      database_.value("SELECT updated_at = '2024-01-01' FROM rollout_configurations WHERE name = 'now'"),
+      "t");
+  database_.value_as_service("UPDATE rollout_configurations SET rollout_percentage = 7 WHERE name = 'now'");
+  EXPECT_EQ(
+      database_.value("SELECT updated_at = '2024-01-01' FROM rollout_configurations WHERE name = 'now'"),
+      "f");
 }
 
 TEST_F(Adoption, LiftsTheCheckOnEventTypes) {

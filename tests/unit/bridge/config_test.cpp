@@ -34,10 +34,24 @@ TEST(Config, NamesEveryBadVariableAtOnce) {
       {"PORT", "65536"},
       {"HTTP_THREADS", "x"},
       {"MQTT_URL", "http://x"},
+      {"MQTT_URL", "mqtt://"},
+      {"MQTT_URL", "mqtt://:1883"},
+      {"MQTT_URL", "mqtt://broker:"},
+      {"MQTT_URL", "mqtt://broker:0"},
+      {"MQTT_URL", "mqtt://broker:65536"},
+      {"MQTT_URL", "mqtt://broker:1883/ota"},
+      {"MQTT_URL", "mqtt://a broker"},
+      {"MQTT_URL", "mqtt://[::1"},
+      {"MQTT_PASSWORD", "secret"},
       {"MQTT_ROOT", "ota/+"},
       {"LOG_LEVEL", "loud"},
       {"DB_WRITERS", "0"},
       {"PUBLIC_URL", "ota.example"},
+      {"PUBLIC_URL", "http://"},
+      {"PUBLIC_URL", "https:///path"},
+      {"PUBLIC_URL", "https://ota.example/a b"},
+      {"PUBLIC_URL", "https://ota.example:x"},
+      {"PUBLIC_URL", "https://ota.example/?x=1"},
       {"UPLOAD_BYTES_MAX", "1e9"},
       {"REPLICA", "a/b"},
       {"DEVICE_MESSAGES_PER_SECOND", "fast"},
@@ -56,6 +70,15 @@ TEST(Config, NamesEveryBadVariableAtOnce) {
   const auto both = read({{"PORT", "x"}, {"LOG_LEVEL", "y"}});
   EXPECT_NE(both.error().message.find("PORT"), std::string::npos);
   EXPECT_NE(both.error().message.find("LOG_LEVEL"), std::string::npos);
+}
+
+TEST(Config, TakesTheAddressesThatAreRight) {
+  for (const char* url : {"mqtt://broker", "mqtts://broker.example:8883", "mqtt://10.0.0.1:1",
+                          "mqtts://[::1]:8883", "mqtt://[fe80::1%eth0]", "off"}) {
+    EXPECT_TRUE(read({{"MQTT_URL", url}})) << url;
+  }
+  for (const char* url : {"http://ota", "https://ota.example:8443/fleet", "http://[::1]:8080"})
+    EXPECT_TRUE(read({{"PUBLIC_URL", url}})) << url;
 }
 
 TEST(Config, BridgesThatShareASubscriptionNeedNames) {

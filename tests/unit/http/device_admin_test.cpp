@@ -116,6 +116,18 @@ TEST_F(DeviceAdmin, ShowsAttemptsAndTheOffer) {
   EXPECT_TRUE(shown.at("pinned_version").is_null());
 }
 
+TEST_F(DeviceAdmin, AnOfferIsOnTheBrokerOnlyForDevicesThatAreThere) {
+  auto& device = devices_.devices[0];
+  device.offer = fleet::Offer{};
+  device.offer->wanted_revision = 1;
+  device.offer->published_revision = 1;
+  for (const bool on_mqtt : {false, true}) {
+    device.on_mqtt = on_mqtt;
+    const auto shown = json::parse(get_as_admin("/api/admin/devices/esp32_001").body);
+    EXPECT_EQ(shown.at("offer").at("on_broker"), on_mqtt);
+  }
+}
+
 TEST_F(DeviceAdmin, APatchIsFollowedByANewDecision) {
   const auto done = send("PATCH", "/api/admin/devices/esp32_001",
                          R"({"groups":["beta"],"pinned_version":"1.1.0","hold":true,"mac":"aabbccddeeff"})");

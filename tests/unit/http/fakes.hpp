@@ -351,7 +351,10 @@ class FakeFleet final : public fleet::FleetReader {
     return std::vector<fleet::UpdateRow>{{"esp32_001", "1.1.0", "failed", "flash error", 40, "a", "", "c"}};
   }
   fleet::Expected<fleet::FleetSummary> summary() override {
-    if (away) return fleet::fail(fleet::ErrorKind::unavailable, "the database is away");
+    if (away) {
+      return tl::unexpected(fleet::Error{fleet::ErrorKind::unavailable, "no server at /run/pg/.s.PGSQL.5432",
+                                         "the database does not answer; try again"});
+    }
     fleet::FleetSummary summary;
     summary.total_devices = 3;
     summary.devices_by_model = {{"esp32", 2}, {"esp8266", 1}};

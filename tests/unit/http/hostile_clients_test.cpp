@@ -58,20 +58,24 @@ TEST_P(HostileClients, AnEndlessHeaderLineIsRefusedWithFlatMemory) {
 
 TEST_P(HostileClients, TenThousandHeadersAreRefused) {
   RawClient client(port());
-  std::string text = "GET /health HTTP/1.1\r\n";
+  std::string text = "GET /health HTTP/1.1\r\nHost: t\r\n";
   for (int i = 0; i < 10'000; ++i) text += "X-" + std::to_string(i) + ": y\r\n";
   client.send(text + "\r\n");
   EXPECT_EQ(client.read_reply().status, 431);
   EXPECT_TRUE(client.is_closed_within(10s));
 
   RawClient fewer(port());
-  text = "GET /health HTTP/1.1\r\n";
+  text = "GET /health HTTP/1.1\r\nHost: t\r\n";
   for (int i = 0; i < 200; ++i) text += "X-" + std::to_string(i) + ": y\r\n";
   fewer.send(text + "\r\n");
   const auto answer = fewer.read_reply();
-  EXPECT_EQ(answer.status, 400);
+  EXPECT_EQ(answer.status, 431);
   EXPECT_TRUE(answer.closes());
-  EXPECT_NE(answer.body.find("detail"), std::string::npos);
+  EXPECT_NE(answer.body.find("100 header lines"), std::string::npos);
+
+  RawClient longer(port());
+  longer.send("GET /health HTTP/1.1\r\nHost: t\r\nX-Long: " + std::string(9000, 'x') + "\r\n\r\n");
+  EXPECT_EQ(longer.read_reply().status, 431);
 }
 
 TEST_P(HostileClients, ALongUrlIs414) {
@@ -82,8 +86,12 @@ TEST_P(HostileClients, ALongUrlIs414) {
 
 TEST_P(HostileClients, WhatIsNoHttpIsRefusedAndClosed) {
   for (const char* text :
-       {"\x16\x03\x01\x02\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "BREW /health HTTP/1.1\r\n\r\n",
-        "GET /health HTTP/1.1\r\nno colon\r\n\r\n", "\r\n\r\n\r\n", "GET /a b HTTP/1.1\r\n\r\n"}) {
+       {"\x16\x03\x01\x02\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n",
+        "GET /health HTTP/1.1\r\nHost: t\r\nno colon\r\n\r\n", "\r\n\r\n\r\n",
+        "GET /a b HTTP/1.1\r\nHost: t\r\n\r\n", "GET /health HTTP/1.1\r\n\r\n",
+        "GET /health HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", "GET /health HTTP/1.1\r\nHost : t\r\n\r\n",
+        "GET /health HTTP/1.1\r\nHost: t\r\n folded: x\r\n\r\n",
+        "GET /health HTTP/1.1\r\nHost: t\r\nX: a\nContent-Length: 5\r\n\r\n"}) {
     RawClient client(port());
     client.send(text);
     const auto answer = client.read_reply();
@@ -91,6 +99,21 @@ TEST_P(HostileClients, WhatIsNoHttpIsRefusedAndClosed) {
     EXPECT_TRUE(client.is_closed_within(10s)) << text;
   }
   EXPECT_EQ(get("/health").status, 200);
+}
+
+TEST_P(HostileClients, AnUnknownMethodIs501) {
+  const auto answer = call(port(), "BREW", "/health");
+  EXPECT_EQ(answer.status, 501);
+  EXPECT_TRUE(answer.closes());
+  EXPECT_NE(answer.body.find("'BREW'"), std::string::npos) << answer.body;
+}
+
+TEST_P(HostileClients, ATargetInAbsoluteFormIsServed) {
+  for (const char* target : {"http://t/health", "HTTPS://t:8080/health", "http://t/health?x=http://y/"})
+    EXPECT_EQ(get(target).status, 200) << target;
+  EXPECT_EQ(get("http://t").status, 404);
+  EXPECT_EQ(get("http://t?x=1").status, 404);
+  EXPECT_EQ(get("http://t/api/firmware/check").status, 422);
 }
 
 TEST_P(HostileClients, EndlessAndNegativeChunksAreRefused) {
@@ -120,7 +143,8 @@ TEST_P(HostileClients, ABodyOfAnUnknownRouteIsNotRead) {
 
 TEST_P(HostileClients, AnUnreadBodyIsNotTakenForTheNextRequest) {
   RawClient client(port());
-  const std::string smuggled = "GET /api/admin/devices HTTP/1.1\r\nX-API-Key: correct-horse\r\n\r\n";
+  const std::string smuggled =
+      "GET /api/admin/devices HTTP/1.1\r\nHost: t\r\nX-API-Key: correct-horse\r\n\r\n";
   client.send("GET /health HTTP/1.1\r\nHost: t\r\nContent-Length: " + std::to_string(smuggled.size()) +
               "\r\n\r\n" + smuggled);
   EXPECT_EQ(client.read_reply().status, 200);
@@ -133,7 +157,8 @@ TEST_P(HostileClients, ThousandsOfPipelinedRequestsAreServedInTurn) {
   constexpr int kCount = 3000;
   std::string text;
   for (int i = 0; i < kCount; ++i) {
-    text += i % 2 == 0 ? "GET /api/firmware/check HTTP/1.1\r\n\r\n" : "GET /health HTTP/1.1\r\n\r\n";
+    text += i % 2 == 0 ? "GET /api/firmware/check HTTP/1.1\r\nHost: t\r\n\r\n"
+                       : "GET /health HTTP/1.1\r\nHost: t\r\n\r\n";
   }
   std::thread sender([&] { client.send(text); });
   for (int i = 0; i < kCount; ++i) ASSERT_EQ(client.read_reply().status, i % 2 == 0 ? 422 : 200) << i;
@@ -159,11 +184,12 @@ TEST_P(HostileClients, HalfRequestsAndIdleConnectionsAreClosedInTime) {
   options_.io_timeout = 1s;
   RawClient silent(port());
   RawClient half(port());
-  half.send("GET /health HTTP/1.1\r\n");
+  half.send("GET /health HTTP/1.1\r\nHost: t\r\n");
   RawClient body(port());
   body.send(std::string(kStatus) + "Content-Length: 50\r\n\r\n{");
+  EXPECT_EQ(body.read_reply().status, 408);
   RawClient kept(port());
-  kept.send("GET /health HTTP/1.1\r\n\r\n");
+  kept.send("GET /health HTTP/1.1\r\nHost: t\r\n\r\n");
   EXPECT_EQ(kept.read_reply().status, 200);
   EXPECT_TRUE(silent.is_closed_within(10s));
   EXPECT_TRUE(half.is_closed_within(10s));

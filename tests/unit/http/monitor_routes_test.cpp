@@ -1,3 +1,8 @@
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include "tests/unit/http/server_fixture.hpp"
 
 namespace ota::tests {
@@ -17,6 +22,27 @@ TEST_F(MonitorRoutes, HealthFollowsTheDatabase) {
   EXPECT_NE(away.body.find("detail"), std::string::npos);
   fleet_.away = false;
   EXPECT_EQ(get("/health").status, 200);
+}
+
+TEST_F(MonitorRoutes, AStartThatCannotListenSaysWhetherAddressOrPortIsTheTrouble) {
+  options_.host = "no host";
+  EXPECT_NE(start_problem().find("HOST is no address or name"), std::string::npos) << start_problem();
+  options_.host = "192.0.2.1";
+  EXPECT_NE(start_problem().find("HOST is no address of this machine"), std::string::npos) << start_problem();
+}
+
+TEST_F(MonitorRoutes, AStartOnATakenPortSaysSo) {
+  const int other = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t length = sizeof(address);
+  ASSERT_EQ(::bind(other, reinterpret_cast<const sockaddr*>(&address), length), 0);
+  ASSERT_EQ(::listen(other, 1), 0);
+  ASSERT_EQ(::getsockname(other, reinterpret_cast<sockaddr*>(&address), &length), 0);
+  options_.port = ntohs(address.sin_port);
+  EXPECT_NE(start_problem().find("is another program using the port?"), std::string::npos) << start_problem();
+  ::close(other);
 }
 
 TEST_F(MonitorRoutes, MetricsAreJsonForAPlainClient) {
@@ -44,6 +70,18 @@ TEST_F(MonitorRoutes, MetricsAreTextExpositionForAScraper) {
 TEST_F(MonitorRoutes, MetricsWithoutADatabaseAre503) {
   fleet_.away = true;
   EXPECT_EQ(get("/metrics").status, 503);
+}
+
+TEST_F(MonitorRoutes, WhereTheDatabaseLivesIsNotToldToStrangers) {
+  fleet_.away = true;
+  const auto answer = get("/metrics");
+  EXPECT_EQ(answer.status, 503);
+  EXPECT_EQ(answer.body, R"({"detail":"the database does not answer; try again"})");
+}
+
+TEST_F(MonitorRoutes, HealthSaysWhenNoBrokerIsWanted) {
+  health_.mqtt = "off";
+  EXPECT_NE(get("/health").body.find(R"("mqtt":"off")"), std::string::npos);
 }
 
 }  // namespace

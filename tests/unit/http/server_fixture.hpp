@@ -44,6 +44,19 @@ class ServerTest : public ::testing::Test {
   Endpoint port() {
     const ClientTls* tls = options_.tls.certificate.empty() ? nullptr : &client_tls_;
     if (server_) return {port_, tls};
+    make_server();
+    const auto started = server_->start();
+    EXPECT_TRUE(started) << (started ? "" : started.error().message);
+    port_ = started.value_or(0);
+    return {port_, tls};
+  }
+  /// Why the server cannot start; empty when it can.
+  std::string start_problem() {
+    make_server();
+    const auto started = server_->start();
+    return started ? "" : started.error().message;
+  }
+  void make_server() {
     blobs_ = std::make_unique<bridge::FileBlobs>(
         folder_, options_.upload_bytes_max,
         [this](const std::string& file_path) { return releases_.is_file_used(file_path); });
@@ -55,7 +68,7 @@ class ServerTest : public ::testing::Test {
                     .rollouts = rollouts_,
                     .fleet = fleet_,
                     .blobs = *blobs_,
-                    .health = [] { return http::HealthDetails{true}; },
+                    .health = [this] { return health_; },
                     .prometheus = [] { return std::string("extra 1\n"); },
                     .devices = devices_,
                     .events = events_,
@@ -70,10 +83,6 @@ class ServerTest : public ::testing::Test {
                     .may_speak = [this](const std::string& device_id) { return device_id != capped_; },
                     .count_refusal = [this](const char* kind, const std::string&) { refused_kind_ = kind; },
                     .random = [this] { return fleet::KeyBytes{++keys_made_}; }});
-    const auto started = server_->start();
-    EXPECT_TRUE(started) << (started ? "" : started.error().message);
-    port_ = started.value_or(0);
-    return {port_, tls};
   }
 
   Reply get(const std::string& target, const Headers& headers = {}) {
@@ -107,6 +116,7 @@ class ServerTest : public ::testing::Test {
   FakeDevices devices_;
   FakeEvents events_;
   FakeManifests manifests_;
+  http::HealthDetails health_{"connected"};
   fleet::DownloadUrls urls_;
   std::atomic<fleet::Time> now_{kNow};
   FakeKeys keys_;

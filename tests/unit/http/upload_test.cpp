@@ -180,10 +180,13 @@ TEST_F(Upload, ChunkedUploadsAreStored) {
 
 TEST_F(Upload, AWrongKeyOrParameterIsToldBeforeTheBodyComes) {
   for (const auto& [head, status] : std::vector<std::pair<std::string, int>>{
-           {"POST /api/admin/firmware/upload?version=1.1.0&device_model=esp32 HTTP/1.1\r\nX-API-Key: "
+           {"POST /api/admin/firmware/upload?version=1.1.0&device_model=esp32 HTTP/1.1\r\nHost: "
+            "t\r\nX-API-Key: "
             "wrong\r\n",
             401},
-           {"POST /api/admin/firmware/upload?version=1.1.0 HTTP/1.1\r\nX-API-Key: correct-horse\r\n", 422}}) {
+           {"POST /api/admin/firmware/upload?version=1.1.0 HTTP/1.1\r\nHost: t\r\nX-API-Key: "
+            "correct-horse\r\n",
+            422}}) {
     RawClient client(port());
     client.send(head + "Content-Type: multipart/form-data; boundary=edge\r\nContent-Length: 500000\r\n\r\n");
     const auto answer = client.read_reply();
@@ -198,7 +201,8 @@ TEST_F(Upload, ExpectContinueIsAnsweredByTheKey) {
   EXPECT_EQ(right.read_reply(true).status, 100);
   RawClient wrong(port());
   wrong.send(
-      "POST /api/admin/firmware/upload?version=1.1.0&device_model=esp32 HTTP/1.1\r\nX-API-Key: wrong\r\n"
+      "POST /api/admin/firmware/upload?version=1.1.0&device_model=esp32 HTTP/1.1\r\nHost: t\r\nX-API-Key: "
+      "wrong\r\n"
       "Expect: 100-continue\r\nContent-Length: 93\r\n\r\n");
   EXPECT_EQ(wrong.read_reply().status, 401);
 }

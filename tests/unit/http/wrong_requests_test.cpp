@@ -138,6 +138,9 @@ std::vector<Wrong> wrong_requests() {
        "device_model is missing"},
       {"upload min", "POST", std::string(kUpload) + "?version=1.0.0&device_model=m&min_version=1.0.0", "x",
        422, "min_version 1.0.0 must be below"},
+      {"upload min of another kind", "POST",
+       std::string(kUpload) + "?version=1.0.0&device_model=m&min_version=abc", "x", 422,
+       "min_version abc cannot be compared"},
       {"upload flag", "POST", std::string(kUpload) + "?version=1.0.0&device_model=m&is_signed=maybe", "x",
        422, "is_signed"},
       {"upload notes", "POST", std::string(kUpload) + "?version=1.0.0&device_model=m&release_notes=%FF", "x",
@@ -178,7 +181,8 @@ TEST_F(WrongRequests, EveryRouteRefusesOtherMethodsAndSaysWhichItTakes) {
 TEST_F(WrongRequests, TwoKeysAreNoKey) {
   RawClient client(port());
   client.send(
-      "GET /api/admin/devices HTTP/1.1\r\nX-API-Key: correct-horse\r\nX-API-Key: correct-horse\r\n\r\n");
+      "GET /api/admin/devices HTTP/1.1\r\nHost: t\r\nX-API-Key: correct-horse\r\nX-API-Key: "
+      "correct-horse\r\n\r\n");
   EXPECT_EQ(client.read_reply().status, 401);
 }
 
@@ -187,7 +191,9 @@ TEST_F(WrongRequests, FramingThatTwoReadersCouldTakeDifferentlyIsRefused) {
   for (const char* framing :
        {"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n", "Content-Length: 2\r\nContent-Length: 3\r\n",
         "Content-Length: -2\r\n", "Content-Length: 2x\r\n", "Content-Length: 99999999999999999999999\r\n",
-        "Transfer-Encoding: gzip\r\n", "Transfer-Encoding: chunked, chunked\r\n"}) {
+        "Transfer-Encoding: gzip\r\n", "Transfer-Encoding: chunked, chunked\r\n",
+        "Transfer-Encoding : chunked\r\nContent-Length: 2\r\n", "Content-Length\t: 2\r\n",
+        "Content-Length: %32\r\n", " Content-Length: 2\r\n"}) {
     RawClient client(port());
     client.send(head + framing + "\r\n{}");
     const auto answer = client.read_reply();
