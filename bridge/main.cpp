@@ -130,6 +130,17 @@ int serve(const Config& config) {
   return migrated > 0 ? migrated : 0;
 }
 
+// The exit status of `work`; what it throws is logged.
+template <class Work>
+int guarded(Work work) {
+  try {
+    return work();
+  } catch (const std::exception& error) {
+    spdlog::critical("cannot start: {}", error.what());
+    return kExitFailed;
+  }
+}
+
 int refuse_configuration(const std::string& problems) {
   std::cerr << "ota-bridge: bad configuration\n" << problems << '\n';
   return kExitBadConfig;
@@ -150,7 +161,7 @@ int main(int argc, char** argv) {
   const auto config = ota::bridge::read_config(environment);
   if (*migrate) {  // needs the database alone, so the rest may be as bad as it likes
     set_up_log(config ? config->log_level : "info");
-    return migrate_once();
+    return guarded(migrate_once);
   }
   if (!config) return refuse_configuration(config.error().message);
   if (const auto warnings = ota::bridge::test_files(*config); !warnings) {
@@ -164,10 +175,5 @@ int main(int argc, char** argv) {
   }
   set_up_log(config->log_level);
   for (const auto& warning : config->warnings) spdlog::warn("configuration: {}", warning);
-  try {
-    return serve(*config);
-  } catch (const std::exception& error) {
-    spdlog::critical("cannot start: {}", error.what());
-    return kExitFailed;
-  }
+  return guarded([&] { return serve(*config); });
 }
