@@ -62,7 +62,7 @@ Connection::Handshake Connection::shake_hands() {
     case TlsSession::Step::done:
       break;
   }
-  client_name_ = tls_->client_name();
+  client_ = tls_->client();
   tls_server_ = nullptr;
   return Handshake::done;
 }

@@ -13,6 +13,12 @@ namespace ota::http {
 class TlsServer;
 class TlsSession;
 
+/// What a client's verified certificate says.
+struct TlsClient {
+  std::string name;    ///< its CN; empty unless there is exactly one, of 1 to 64 bytes without a NUL
+  std::string serial;  ///< as fleet::parse_serial answers it
+};
+
 /// How long a connection may take over what.
 struct TransferLimits {
   std::chrono::milliseconds keep_alive{5000};
@@ -36,8 +42,8 @@ class Connection {
 
   [[nodiscard]] int fd() const { return fd_; }
   [[nodiscard]] const std::string& peer() const { return peer_; }
-  /// CN of the client's verified certificate; empty without one.
-  [[nodiscard]] const std::string& client_name() const { return client_name_; }
+  /// What the client's verified certificate says; empty without one.
+  [[nodiscard]] const TlsClient& client() const { return client_; }
 
   /// Under TLS, until shake_hands() has answered done.
   [[nodiscard]] bool is_shaking_hands() const { return tls_server_ != nullptr; }
@@ -100,7 +106,7 @@ class Connection {
 
   const int fd_;
   const std::string peer_;
-  std::string client_name_;
+  TlsClient client_;
   const TlsServer* tls_server_;  // while hands are shaken
   std::unique_ptr<TlsSession> tls_;
   const TransferLimits& limits_;

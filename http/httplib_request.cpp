@@ -77,7 +77,9 @@ HttplibRequest::HttplibRequest(const httplib::Request& request, Connection& conn
   method = request.method;
   path = request.path;
   params = &request.params;
-  client_name = connection.client_name();
+  encrypted = connection.is_tls();
+  client_name = connection.client().name;
+  client_serial = connection.client().serial;
 }
 
 std::optional<std::string_view> HttplibRequest::header(const std::string& name) const {

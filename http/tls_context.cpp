@@ -1,9 +1,11 @@
 #include "http/tls_context.hpp"
 
+#include <openssl/bn.h>
 #include <openssl/x509v3.h>
 
 #include <string_view>
 
+#include "fleet/certificates.hpp"
 #include "fleet/limits.hpp"
 
 namespace ota::http {
@@ -135,6 +137,15 @@ std::string common_name(X509* certificate) {
   std::string name(reinterpret_cast<const char*>(text), static_cast<std::size_t>(size));
   OPENSSL_free(text);
   return name.size() > kNameBytesMax || name.find('\0') != std::string::npos ? "" : name;
+}
+
+std::string serial_number(X509* certificate) {
+  const OpensslPtr<BIGNUM, BN_free> number(ASN1_INTEGER_to_BN(X509_get0_serialNumber(certificate), nullptr));
+  char* hex = number ? BN_bn2hex(number.get()) : nullptr;
+  if (hex == nullptr) return "";
+  const auto serial = fleet::parse_serial("serial", hex);
+  OPENSSL_free(hex);
+  return serial.value_or("");
 }
 
 }  // namespace ota::http

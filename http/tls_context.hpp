@@ -12,5 +12,7 @@ namespace ota::http {
 
 /// CN of a certificate; empty unless there is exactly one, of 1 to 64 bytes without a NUL.
 [[nodiscard]] std::string common_name(X509* certificate);
+/// As fleet::parse_serial answers it.
+[[nodiscard]] std::string serial_number(X509* certificate);
 
 }  // namespace ota::http

@@ -144,10 +144,10 @@ void TlsSession::end() {
   ERR_clear_error();
 }
 
-std::string TlsSession::client_name() const {
+TlsClient TlsSession::client() const {
   X509* certificate = SSL_get0_peer_certificate(ssl_);
-  if (certificate == nullptr || SSL_get_verify_result(ssl_) != X509_V_OK) return "";
-  return common_name(certificate);
+  if (certificate == nullptr || SSL_get_verify_result(ssl_) != X509_V_OK) return {};
+  return {common_name(certificate), serial_number(certificate)};
 }
 
 }  // namespace ota::http

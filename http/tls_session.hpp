@@ -5,7 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <string>
+
+#include "http/connection.hpp"
 
 struct ssl_st;
 struct bio_st;
@@ -40,8 +41,8 @@ class TlsSession {
   /// Tells the client that nothing more comes; once, and only when a whole record can still be written.
   void end();
 
-  /// CN of the verified client certificate; empty without one. After the handshake.
-  [[nodiscard]] std::string client_name() const;
+  /// Of the verified client certificate; empty without one. After the handshake.
+  [[nodiscard]] TlsClient client() const;
   /// Over the socket, encrypted.
   [[nodiscard]] std::int64_t received_bytes() const { return received_bytes_; }
   [[nodiscard]] std::int64_t sent_bytes() const { return sent_bytes_; }

@@ -10,6 +10,7 @@ start_bridge() {
   [[ -x $(bridge_binary) ]] || die "$(bridge_binary) is not there; build it (./ota setup)"
   choose_port HTTP_PORT 8080
   (umask 027 && mkdir -p "$(image_folder)") 2>/dev/null || die "FIRMWARE_STORAGE_PATH: cannot make the folder $(image_folder)"
+  if [[ $HTTPS == 1 ]]; then make_server_certificate; fi
   test_bridge_settings
   if [[ $POSTGRES_KIND == private ]] && postgres_is_alive; then prepare_database; fi
   (bridge_environment && launch bridge "$(bridge_binary)" "$(bridge_binary)")
@@ -36,6 +37,21 @@ await_bridge() {
   }
 }
 
+scheme() { if [[ $HTTPS == 1 ]]; then printf https; else printf http; fi; }
+
+# Of the same authority as the broker's; made only where it is not there yet.
+make_server_certificate() {
+  run_ca init
+  run_ca server ${BIND_HOST:+"$BIND_HOST"}
+}
+
+# ask_bridge ARGUMENT…: curl, which knows the stack's authority and passes no proxy.
+ask_bridge() {
+  local -a authority=()
+  if [[ $HTTPS == 1 ]]; then authority=(--cacert "$STACK_DIR/ca/ca.crt"); fi
+  curl --noproxy '*' "${authority[@]}" "$@"
+}
+
 # Where this machine reaches the bridge.
 ota_url() {
   local host=$BIND_HOST
@@ -44,13 +60,13 @@ ota_url() {
     ::) host='[::1]' ;;
     *:*) host="[$host]" ;;
   esac
-  printf 'http://%s:%s' "$host" "$HTTP_PORT"
+  printf '%s://%s:%s' "$(scheme)" "$host" "$HTTP_PORT"
 }
 
 # Where devices reach it: absolute, because an offer over MQTT does not say where it came from.
 public_url() {
   case $BIND_HOST in
-    0.0.0.0 | ::) printf 'http://%s:%s' "$(hostname)" "$HTTP_PORT" ;;
+    0.0.0.0 | ::) printf '%s://%s:%s' "$(scheme)" "$(hostname)" "$HTTP_PORT" ;;
     *) ota_url ;;
   esac
 }
@@ -88,6 +104,7 @@ bridge_environment() {
     export MQTT_USERNAME=$MQTT_BRIDGE_USER MQTT_PASSWORD=$MQTT_BRIDGE_PASSWORD
   fi
   if [[ $BROKER_KIND == private && -s $STACK_DIR/ca/chain.crt ]]; then authority_environment; fi
+  if [[ $HTTPS == 1 ]]; then https_environment; fi
   export API_KEY MQTT_ROOT HOST=$BIND_HOST PORT=$HTTP_PORT FIRMWARE_STORAGE_PATH
   FIRMWARE_STORAGE_PATH=$(image_folder)
   export PUBLIC_URL=${PUBLIC_URL:-$(public_url)}
@@ -103,7 +120,12 @@ authority_environment() {
   export BROKER_PROBE_URL
 }
 
-health() { curl -s --max-time 5 --noproxy '*' "$(ota_url)/health"; }
+https_environment() {
+  export HTTPS_CERT=$STACK_DIR/ca/server.crt HTTPS_KEY=$STACK_DIR/ca/server.key
+  export HTTPS_CLIENT_CA=$STACK_DIR/ca/chain.crt HTTPS_CLIENT_CRL=$STACK_DIR/ca/crl.pem
+}
+
+health() { ask_bridge -s --max-time 5 "$(ota_url)/health"; }
 
 # Ready means: it answers, and sees those of its parts that run. True as well when it has died: waiting is over then.
 bridge_is_ready() {

@@ -15,8 +15,7 @@ broker_is_alive() { part_pid mosquitto >/dev/null; }
 start_broker() {
   broker_is_alive && return
   install -d -m 0700 "$STACK_DIR/mosquitto" "$STACK_DIR/mosquitto/data"
-  run_ca init
-  run_ca server ${BIND_HOST:+"$BIND_HOST"}
+  make_server_certificate
   choose_port MQTTS_PORT 8883
   choose_port MQTT_INTERNAL_PORT 11883
   write_broker_configuration

@@ -17,7 +17,7 @@ DEMO_STEP_SECONDS=90
 
 help_demo() {
   cat <<'TEXT'
-usage: ./ota demo [--exit] [--dir DIR] [--devices N]
+usage: ./ota demo [--exit] [--dir DIR] [--devices N] [--https]
 
 Starts a private stack, enrols 20 simulated devices (most on MQTT with mutual TLS, every fifth on REST), uploads
 versions 1.0.0 and 1.1.0 and moves the fleet through a canary of 10, 25, 50 and 100 percent, with live progress.
@@ -27,14 +27,17 @@ Parts that die on the way are started again.
                 exactly the uploaded image
   --dir DIR     use this stack (a running one is used as it is, and stays); default: a fresh one in .demo
   --devices N   5 to 400 devices instead of 20
+  --https       REST and downloads over HTTPS
 TEXT
 }
 
 verb_demo() {
   local directory='' stop_at_end=0 devices=20
+  DEMO_TRANSPORT=()
   while (($#)); do
     case $1 in
       --exit) stop_at_end=1 ;;
+      --https) DEMO_TRANSPORT=(--https) ;;
       --dir)
         directory=$(option_value "$1" $# "${2:-}")
         shift
@@ -79,7 +82,7 @@ begin_demo_stack() {
   fi
   DEMO_WAS_RUNNING=0
   if [[ -e $directory/settings ]] && (open_stack "$directory" && bridge_is_alive); then DEMO_WAS_RUNNING=1; fi
-  ota_quietly up --dir "$directory"
+  ota_quietly up --dir "$directory" "${DEMO_TRANSPORT[@]}"
   open_stack "$directory"
   [[ $BROKER_KIND == private ]] || die "$STACK_DIR uses an external broker; the demo enrols devices at a private one"
   DEMO_DIR=$STACK_DIR/demo$DEMO_TAG
@@ -176,7 +179,7 @@ api() {
   local method=$1 path=$2
   local -a body=()
   if (($# > 2)); then body=(-H 'Content-Type: application/json' --data "$3"); fi
-  curl -sS --noproxy '*' --max-time 10 --fail-with-body -X "$method" "${body[@]}" "$(ota_url)$path" \
+  ask_bridge -sS --max-time 10 --fail-with-body -X "$method" "${body[@]}" "$(ota_url)$path" \
     -K <(printf 'header = "X-API-Key: %s"\n' "$API_KEY")
 }
 
@@ -192,7 +195,7 @@ make_image() {
 }
 
 upload_image() {
-  curl -sS --noproxy '*' --max-time 60 --fail-with-body -F "file=@$(image_file "$1")" \
+  ask_bridge -sS --max-time 60 --fail-with-body -F "file=@$(image_file "$1")" \
     "$(ota_url)/api/admin/firmware/upload?version=$1&device_model=$DEMO_MODEL&release_notes=Demo%20$1" \
     -K <(printf 'header = "X-API-Key: %s"\n' "$API_KEY")
 }

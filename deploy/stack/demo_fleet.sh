@@ -46,7 +46,8 @@ revive_fleet() {
       --cert "$STACK_DIR/devices/{id}.crt" --key "$STACK_DIR/devices/{id}.key"
   fi
   if ! part_pid "devices-rest$DEMO_TAG" >/dev/null; then
-    launch_devices rest "sensor$DEMO_TAG-rest-{n}" "$REST_COUNT" --interval-s 2 --rest "$(ota_url)"
+    launch_devices rest "sensor$DEMO_TAG-rest-{n}" "$REST_COUNT" --interval-s 2 --rest "$(ota_url)" \
+      --http-ca "$STACK_DIR/ca/ca.crt"
   fi
 }
 

@@ -99,7 +99,7 @@ enrol_by_bridge() {
 # call_bridge PATH < body: an admin's POST; its key stands on no command line. Fails, with the answer, unless it is 2xx.
 call_bridge() {
   local answer
-  answer=$(curl -s --max-time 30 --noproxy '*' -H @<(printf 'X-API-Key: %s\n' "$API_KEY") \
+  answer=$(ask_bridge -s --max-time 30 -H @<(printf 'X-API-Key: %s\n' "$API_KEY") \
     -H 'Content-Type: application/json' --data-binary @- -w '\n%{http_code}' "$(ota_url)/api/admin/$1") || return 1
   printf '%s' "${answer%$'\n'*}"
   [[ ${answer##*$'\n'} == 2* ]]

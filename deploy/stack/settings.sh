@@ -3,13 +3,14 @@
 # shellcheck disable=SC2034 # settings are set here and used all over the stack's files
 
 SETTINGS=(
-  BIND_HOST HTTP_PORT MQTTS_PORT MQTT_INTERNAL_PORT MQTT_ROOT API_KEY POSTGRES_KIND BROKER_KIND
+  BIND_HOST HTTP_PORT HTTPS MQTTS_PORT MQTT_INTERNAL_PORT MQTT_ROOT API_KEY POSTGRES_KIND BROKER_KIND
   CLUSTER_DIR SOCKET_DIR DB_SUPER_PASSWORD DB_OWNER_PASSWORD DB_SERVICE_PASSWORD
   MQTT_BRIDGE_PASSWORD MQTT_MONITOR_PASSWORD FIRMWARE_STORAGE_PATH
 )
 # What the command line asks for; empty: as remembered, or the default.
 WANTED_HOST=''
 WANTED_HTTP_PORT=''
+WANTED_HTTPS=''
 WANTED_MQTTS_PORT=''
 ANY_PORTS=0
 
@@ -44,6 +45,8 @@ load_settings() {
     . "$STACK_DIR/settings"
   fi
   REMEMBERED_HOST=$BIND_HOST
+  REMEMBERED_HTTPS=${HTTPS:-0}
+  HTTPS=${WANTED_HTTPS:-$REMEMBERED_HTTPS}
   BIND_HOST=${WANTED_HOST:-${BIND_HOST:-127.0.0.1}}
   API_KEY=${given_key:-${API_KEY:-$(random_hex 16)}}
   MQTT_ROOT=${given_root:-${MQTT_ROOT:-ota/v1}}
@@ -136,6 +139,9 @@ require_unchanged_addresses() {
   if bridge_is_alive; then
     refuse_change --http-port "$WANTED_HTTP_PORT" "$HTTP_PORT"
     refuse_change FIRMWARE_STORAGE_PATH "$(image_folder)" "$REMEMBERED_IMAGES"
+    if [[ $HTTPS != "$REMEMBERED_HTTPS" ]]; then
+      refuse_change "--$(scheme)" "$(scheme)" "$([[ $HTTPS == 1 ]] && printf http || printf https)"
+    fi
   fi
   if broker_is_alive; then refuse_change --mqtts-port "$WANTED_MQTTS_PORT" "$MQTTS_PORT"; fi
   if bridge_is_alive || broker_is_alive; then refuse_change --host "$WANTED_HOST" "$REMEMBERED_HOST"; fi
@@ -158,6 +164,7 @@ mqtt_host() {
 write_stack_env() {
   {
     env_line OTA_URL "$([[ -z $HTTP_PORT ]] || ota_url)"
+    if [[ $HTTPS == 1 ]]; then env_line OTA_CA "$STACK_DIR/ca/ca.crt"; fi
     env_line API_KEY "$API_KEY"
     broker_env
     postgres_env

@@ -15,7 +15,7 @@
 help_up() {
   cat <<'TEXT'
 usage: ./ota up [--dir DIR] [--http-port N] [--mqtts-port N] [--host ADDRESS] [--any-ports]
-                [--only postgres,mosquitto,bridge]
+                [--https | --http] [--only postgres,mosquitto,bridge]
 
 Starts PostgreSQL (a private cluster), Mosquitto and the bridge in the background, waits until they are healthy and
 writes DIR/stack.env (`. DIR/stack.env` gives OTA_URL, API_KEY, PGHOST …). On a stack that runs it starts just the
@@ -24,11 +24,13 @@ parts that are down. The data of DIR is kept.
   --dir DIR        the stack's folder (default: .run beside this script)
   --http-port N    REST port (default 8080, or a free one when taken)
   --mqtts-port N   the devices' MQTT port with TLS (default 8883, or a free one when taken)
+  --https          REST over HTTPS, with a certificate of the stack's own authority (OTA_CA in stack.env); devices may
+                   show theirs. --http goes back to plain HTTP
   --host ADDRESS   the address to listen on (default 127.0.0.1; 0.0.0.0 lets real devices in)
   --any-ports      take free ports, not the defaults
   --only PARTS     just these parts
 
-Ports and address are remembered in DIR. With PGHOST or PGSERVICE in the environment that database is used instead
+Ports, address and --https are remembered in DIR. With PGHOST or PGSERVICE in the environment that database is used instead
 of a private one, with MQTT_URL (and MQTT_USERNAME, MQTT_PASSWORD, MQTT_CA …) that broker. The bridge's further
 variables (LOG_LEVEL, MQTT_ROOT, PUBLIC_URL …) are passed on. FIRMWARE_STORAGE_PATH is remembered in DIR; a
 folder elsewhere is never deleted.
@@ -45,8 +47,12 @@ verb_up() {
       --host) WANTED_HOST=$(option_value "$1" $# "${2:-}") ;;
       --http-port) WANTED_HTTP_PORT=$(port_value "$1" $# "${2:-}") ;;
       --mqtts-port) WANTED_MQTTS_PORT=$(port_value "$1" $# "${2:-}") ;;
-      --any-ports)
-        ANY_PORTS=1
+      --any-ports | --https | --http)
+        case $1 in
+          --any-ports) ANY_PORTS=1 ;;
+          --https) WANTED_HTTPS=1 ;;
+          --http) WANTED_HTTPS=0 ;;
+        esac
         shift
         continue
         ;;

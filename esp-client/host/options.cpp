@@ -48,6 +48,7 @@ void validate(Options& options) {
   strip_slash(options.rest_url);
   strip_slash(options.http_base_url);
   if (options.http_base_url.empty()) options.http_base_url = options.rest_url;
+  if (options.http.ca_file.empty()) options.http.ca_file = options.mqtt.ca_file;
   for (const std::string& url : {options.rest_url, options.http_base_url}) {
     if (!url.empty() && (url[0] == '/' || !is_url(url)))
       refuse("\"" + url + "\" is not an http or https URL");
@@ -107,6 +108,8 @@ Options parse_options(int argc, char** argv) {
   app.add_option("--mqtt", options.broker, "Broker, HOST:PORT");
   app.add_option("--rest", options.rest_url, "Poll this server over REST instead");
   app.add_option("--http", options.http_base_url, "What stands before a download_url that starts with /");
+  app.add_option("--http-ca", options.http.ca_file, "CA certificate for https; without it that of --ca")
+      ->check(CLI::ExistingFile);
   app.add_option("--token-file", options.token_file,
                  "File with the device's token for the REST server; {id} is replaced");
   app.add_option("--ca", options.mqtt.ca_file,
