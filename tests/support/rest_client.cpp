@@ -26,7 +26,7 @@ std::size_t append(char* data, std::size_t size, std::size_t count, void* body) 
   return size * count;
 }
 
-RestAnswer perform(Handle& handle, const std::string& url) {
+RestAnswer perform(Handle& handle, const std::string& url, const std::string& ca) {
   RestAnswer answer;
   curl_easy_setopt(handle.curl, CURLOPT_URL, url.c_str());
   curl_easy_setopt(handle.curl, CURLOPT_HTTPHEADER, handle.headers);
@@ -34,6 +34,7 @@ RestAnswer perform(Handle& handle, const std::string& url) {
   curl_easy_setopt(handle.curl, CURLOPT_WRITEDATA, &answer.body);
   curl_easy_setopt(handle.curl, CURLOPT_TIMEOUT, 60L);
   curl_easy_setopt(handle.curl, CURLOPT_NOPROXY, "*");
+  if (!ca.empty()) curl_easy_setopt(handle.curl, CURLOPT_CAINFO, ca.c_str());
   if (curl_easy_perform(handle.curl) == CURLE_OK) {
     curl_easy_getinfo(handle.curl, CURLINFO_RESPONSE_CODE, &answer.status);
   }
@@ -45,7 +46,7 @@ RestAnswer perform(Handle& handle, const std::string& url) {
 RestAnswer RestClient::get(const std::string& path) {
   Handle handle;
   handle.headers = curl_slist_append(handle.headers, ("X-API-Key: " + key_).c_str());
-  return perform(handle, url_ + path);
+  return perform(handle, url_ + path, ca_);
 }
 
 RestAnswer RestClient::send(const std::string& method, const std::string& path, const std::string& body) {
@@ -55,7 +56,7 @@ RestAnswer RestClient::send(const std::string& method, const std::string& path, 
   curl_easy_setopt(handle.curl, CURLOPT_CUSTOMREQUEST, method.c_str());
   curl_easy_setopt(handle.curl, CURLOPT_POSTFIELDSIZE, static_cast<long>(body.size()));
   curl_easy_setopt(handle.curl, CURLOPT_POSTFIELDS, body.c_str());
-  return perform(handle, url_ + path);
+  return perform(handle, url_ + path, ca_);
 }
 
 RestAnswer RestClient::upload(const std::string& version, const std::string& model, const std::string& image,
@@ -74,7 +75,8 @@ RestAnswer RestClient::upload(const std::string& version, const std::string& mod
     curl_mime_data(signed_part, manifest.data(), manifest.size());
   }
   curl_easy_setopt(handle.curl, CURLOPT_MIMEPOST, form.get());
-  return perform(handle, url_ + "/api/admin/firmware/upload?version=" + version + "&device_model=" + model);
+  return perform(handle, url_ + "/api/admin/firmware/upload?version=" + version + "&device_model=" + model,
+                 ca_);
 }
 
 std::int64_t RestClient::release_to_all(const std::string& version, const std::string& model,

@@ -18,7 +18,10 @@ struct RestAnswer {
 class RestClient {
  public:
   explicit RestClient(const Stack& stack) : RestClient(stack, stack.env("API_KEY")) {}
-  RestClient(const Stack& stack, std::string key) : url_(stack.env("OTA_URL")), key_(std::move(key)) {}
+  RestClient(const Stack& stack, std::string key)
+      : url_(stack.env("OTA_URL")),
+        key_(std::move(key)),
+        ca_(stack.has_env("OTA_CA") ? stack.env("OTA_CA") : "") {}
 
   RestAnswer get(const std::string& path);
   RestAnswer post(const std::string& path, const nlohmann::json& body) {
@@ -38,6 +41,7 @@ class RestClient {
   RestAnswer send(const std::string& method, const std::string& path, const std::string& body);
   std::string url_;
   std::string key_;
+  std::string ca_;  ///< empty: plain HTTP
 };
 
 }  // namespace ota::test_support

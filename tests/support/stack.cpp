@@ -146,8 +146,11 @@ CommandResult run_command(const std::vector<std::string>& arguments,
   return result;
 }
 
-Stack::Stack(std::vector<std::string> parts, Environment bridge_environment)
-    : parts_(std::move(parts)), environment_(std::move(bridge_environment)) {
+Stack::Stack(std::vector<std::string> parts, Environment bridge_environment,
+             std::vector<std::string> up_options)
+    : parts_(std::move(parts)),
+      up_options_(std::move(up_options)),
+      environment_(std::move(bridge_environment)) {
   auto name = (std::filesystem::temp_directory_path() / "ota-stack-XXXXXX").string();
   if (mkdtemp(name.data()) == nullptr) fail_errno("mkdtemp " + name, errno);
   directory_ = name;
@@ -190,7 +193,9 @@ void Stack::ota(std::vector<std::string> arguments) {
 }
 
 void Stack::up(const std::vector<std::string>& parts) {
-  ota({"up", "--any-ports", "--only", join(parts.empty() ? parts_ : parts)});
+  std::vector<std::string> arguments{"up", "--any-ports", "--only", join(parts.empty() ? parts_ : parts)};
+  arguments.insert(arguments.end(), up_options_.begin(), up_options_.end());
+  ota(std::move(arguments));
   read_stack_env();
 }
 

@@ -40,14 +40,16 @@ class Stack {
   using Environment = std::map<std::string, std::string>;
 
   /// `parts`: some of "postgres", "mosquitto", "bridge". `bridge_environment`: variables for the bridge, e.g.
-  /// {{"LOG_LEVEL", "debug"}}.
-  explicit Stack(std::vector<std::string> parts, Environment bridge_environment = {});
+  /// {{"LOG_LEVEL", "debug"}}. `up_options`: further options of the first `./ota up`, e.g. {"--https"}.
+  explicit Stack(std::vector<std::string> parts, Environment bridge_environment = {},
+                 std::vector<std::string> up_options = {});
   ~Stack();
   Stack(const Stack&) = delete;
   Stack& operator=(const Stack&) = delete;
 
   /// A value of stack.env; throws when there is no such key.
   [[nodiscard]] const std::string& env(const std::string& key) const;
+  [[nodiscard]] bool has_env(const std::string& key) const { return env_.count(key) > 0; }
   [[nodiscard]] int port(const std::string& key) const;
 
   /// libpq connection string of the database's owner, and of the role that the bridge uses.
@@ -77,6 +79,7 @@ class Stack {
   void read_stack_env();
 
   std::vector<std::string> parts_;
+  std::vector<std::string> up_options_;
   Environment environment_;
   std::filesystem::path directory_;
   std::map<std::string, std::string> env_;

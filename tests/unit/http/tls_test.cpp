@@ -5,6 +5,7 @@
 #include <fstream>
 #include <thread>
 
+#include "fleet/certificates.hpp"
 #include "http/connection.hpp"
 #include "http/tls_server.hpp"
 #include "tests/support/eventually.hpp"
@@ -241,10 +242,12 @@ TEST_F(Tls, TheNameInAVerifiedCertificateIsTheConnections) {
     client.join();
     ::close(ends[1]);
     EXPECT_EQ(outcome, http::Connection::Handshake::done);
-    return connection.client_name();
+    return connection.client().name + " " + connection.client().serial;
   };
-  EXPECT_EQ(name_with("dev1"), "dev1");
-  EXPECT_EQ(name_with(""), "");
+  const auto shown = name_with("dev1");
+  EXPECT_EQ(shown.substr(0, 5), "dev1 ");
+  EXPECT_TRUE(fleet::parse_serial("serial", shown.substr(5))) << shown;
+  EXPECT_EQ(name_with(""), " ");
 }
 
 }  // namespace

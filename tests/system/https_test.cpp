@@ -1,0 +1,158 @@
+// The bridge over HTTPS, as ./ota up --https starts it, and clients of all kinds.
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <thread>
+
+#include "tests/support/eventually.hpp"
+#include "tests/support/rest_client.hpp"
+#include "tests/support/stack.hpp"
+
+namespace ota {
+namespace {
+
+using namespace std::chrono_literals;
+using test_support::CommandResult;
+using test_support::Enrolment;
+using test_support::eventually;
+using test_support::RestClient;
+using test_support::run_command;
+using test_support::Stack;
+
+// Exit statuses of curl.
+constexpr int kDone = 0;
+constexpr int kNoHandshake = 35;
+constexpr int kNotTrusted = 60;
+
+class Https : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() { stack_ = new Stack({"postgres", "mosquitto", "bridge"}, {}, {"--https"}); }
+  static void TearDownTestSuite() { delete stack_; }
+
+  static std::string url(const std::string& path) { return stack_->env("OTA_URL") + path; }
+  static CommandResult curl(std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), {"curl", "-sS", "--noproxy", "*", "--max-time", "20"});
+    return run_command(arguments);
+  }
+  static CommandResult trusting_curl(std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), {"--cacert", stack_->env("OTA_CA")});
+    return curl(std::move(arguments));
+  }
+  static std::string renewal_of(const Enrolment& device) {
+    const auto answer = trusting_curl({"--cert", device.cert, "--key", device.key, "-d", R"({"csr":"none"})",
+                                       "-H", "Content-Type: application/json", url("/api/device/renew")});
+    return std::to_string(answer.exit_status) + " " + answer.output;
+  }
+
+  static Stack* stack_;
+};
+Stack* Https::stack_ = nullptr;
+
+TEST_F(Https, ClientsVerifyTheServerByAuthorityAndHostName) {
+  const auto healthy = trusting_curl({url("/health")});
+  EXPECT_EQ(healthy.exit_status, kDone);
+  EXPECT_NE(healthy.output.find("\"healthy\""), std::string::npos) << healthy.output;
+  EXPECT_EQ(curl({url("/health")}).exit_status, kNotTrusted);
+  const auto port = stack_->env("OTA_URL").substr(stack_->env("OTA_URL").rfind(':'));
+  EXPECT_EQ(trusting_curl(
+                {"--resolve", "ota.example" + port + ":127.0.0.1", "https://ota.example" + port + "/health"})
+                .exit_status,
+            kNotTrusted);
+}
+
+TEST_F(Https, OldVersionsAndWeakCiphersAreRefused) {
+  EXPECT_EQ(
+      trusting_curl({"--tls-max", "1.1", "--ciphers", "DEFAULT@SECLEVEL=0", url("/health")}).exit_status,
+      kNoHandshake);
+  EXPECT_EQ(trusting_curl({"--tls-max", "1.2", "--ciphers", "AES128-GCM-SHA256", url("/health")}).exit_status,
+            kNoHandshake)
+      << "no forward secrecy";
+  EXPECT_EQ(trusting_curl({"--tls-max", "1.2", url("/health")}).exit_status, kDone);
+}
+
+TEST_F(Https, PlainHttpIsToldToComeBackOverHttps) {
+  const auto answer = curl({"-w", " %{http_code}", "http" + url("/health").substr(5)});
+  EXPECT_NE(answer.output.find("https://"), std::string::npos) << answer.output;
+  EXPECT_NE(answer.output.find(" 400"), std::string::npos) << answer.output;
+}
+
+TEST_F(Https, TheNameInADevicesCertificateReachesTheHandlerUntilItIsRevoked) {
+  const auto device = stack_->enrol("https-1");
+  // The handler goes on to the request for a certificate, which is none.
+  EXPECT_NE(renewal_of(device).find("csr"), std::string::npos) << renewal_of(device);
+  const auto nameless = trusting_curl({"-d", R"({"csr":"none"})", url("/api/device/renew")});
+  EXPECT_NE(nameless.output.find("present certificate"), std::string::npos) << nameless.output;
+  stack_->revoke("https-1");
+  EXPECT_TRUE(eventually([&] { return renewal_of(device).find("csr") == std::string::npos; }));
+  EXPECT_NE(renewal_of(device).substr(0, 2), "0 ") << renewal_of(device);
+  EXPECT_EQ(trusting_curl({url("/health")}).exit_status, kDone);
+}
+
+TEST_F(Https, ASimulatedDeviceUpdatesOverHttpsAndTrustsNoOtherServer) {
+  RestClient rest(*stack_);
+  rest.release_to_all("1.1.0", "https-board", std::string(300'000, 'x'));
+  const auto run = [](const std::string& id, const std::string& ca, const std::string& timeout_s) {
+    return run_command({std::string(OTA_BINARY_DIR) + "/esp-client/ota-device",
+                        "--id",
+                        id,
+                        "--model",
+                        "https-board",
+                        "--version",
+                        "1.0.0",
+                        "--rest",
+                        stack_->env("OTA_URL"),
+                        "--http-ca",
+                        ca,
+                        "--state",
+                        (stack_->directory() / "devices-https").string(),
+                        "--interval-s",
+                        "1",
+                        "--reboot-ms",
+                        "100",
+                        "--once",
+                        "--timeout-s",
+                        timeout_s});
+  };
+  const auto done = run("https-2", stack_->env("OTA_CA"), "60");
+  EXPECT_EQ(done.exit_status, 0) << done.output;
+  const auto other = stack_->enrol("https-3").cert;
+  EXPECT_NE(run("https-3", other, "3").exit_status, 0);
+}
+
+TEST_F(Https, AThousandHalfOpenHandshakesAreCutWhileHealthAnswers) {
+  rlimit limit{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
+  limit.rlim_cur = limit.rlim_max;
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &limit), 0);
+  const auto port = std::stoi(stack_->env("OTA_URL").substr(stack_->env("OTA_URL").rfind(':') + 1));
+  std::vector<int> half_open;
+  for (int i = 0; i < 1000; ++i) {
+    const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(static_cast<std::uint16_t>(port));
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    ASSERT_EQ(::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
+    // The head of a ClientHello, and no more.
+    ASSERT_EQ(::send(fd, "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 11, MSG_NOSIGNAL), 11);
+    half_open.push_back(fd);
+  }
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_EQ(trusting_curl({"--max-time", "1", url("/health")}).exit_status, kDone);
+  }
+  const timeval wait{30, 0};
+  for (const int fd : half_open) {
+    char byte = 0;
+    ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
+    EXPECT_EQ(::recv(fd, &byte, 1, 0), 0) << "still open after the request timeout";
+    ::close(fd);
+  }
+}
+
+}  // namespace
+}  // namespace ota
