@@ -43,8 +43,8 @@ struct Device {
   bool on_mqtt = false;        ///< has been seen on MQTT, so offers are pushed to it
   std::string pinned_version;  ///< set: only rollouts of that version reach it
   bool hold = false;           ///< an admin lets nothing be offered to it
-  bool revoked = false;        ///< its identity was taken back: nothing of it counts, nothing is offered to it
-  JsonValue metadata;          ///< admins' groups and keys; `reported` holds what the device says of itself
+  bool revoked = false;  ///< its identity was taken back: nothing of it counts, nothing is offered to it
+  JsonValue metadata;    ///< admins' groups and keys; `reported` holds what the device says of itself
   std::optional<Offer> offer;
   std::optional<Attempt> attempt;  ///< the offer's attempt, once reported
 

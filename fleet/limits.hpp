@@ -129,4 +129,22 @@ inline constexpr std::chrono::seconds kWrongKeysForgotten{900};
 /// Addresses whose wrong keys are counted; beyond it the one without a wrong key for longest is forgotten.
 inline constexpr std::size_t kWrongKeyAddressesMax = 10000;
 
+// ---- Devices' identities ----
+
+/// A certificate request; one of an RSA key of 4096 bits has some 1700 bytes. Beyond it 422.
+inline constexpr std::size_t kCsrBytesMax = 8192;
+/// Certificates of one device that are valid at a time: enough for one that lost an answer now and then, too
+/// few to fill the database; one more is 409.
+inline constexpr int kLiveCertificatesMax = 20;
+/// Serial numbers that one revocation names; more are 422.
+inline constexpr std::size_t kSerialsMax = 100;
+/// Text sent as an enrolment token; more is 422.
+inline constexpr std::size_t kEnrolmentTokenBytesMax = 128;
+/// Life of an enrolment token, a leap year; more is 422.
+inline constexpr int kEnrolmentTokenMinutesMax = 527040;
+/// Devices that enrol or renew at a time, because strangers may ask and each may cost a signature.
+inline constexpr int kEnrolmentsMax = 2;
+/// How many may wait for that; one more is answered 503 with Retry-After.
+inline constexpr std::size_t kWaitingEnrolmentsMax = 64;
+
 }  // namespace ota::fleet

@@ -12,9 +12,6 @@ using fleet::ErrorKind;
 using fleet::Expected;
 using fleet::JsonValue;
 
-constexpr std::size_t kSerialsMax = 100;
-constexpr std::size_t kTokenBytesMax = 128;
-constexpr std::int64_t kTokenMinutesMax = 366 * 24 * 60;
 constexpr std::int64_t kTokenMinutes = 24 * 60;
 
 Expected<std::string> read_csr(const JsonValue& body) {
@@ -45,9 +42,9 @@ Expected<std::vector<std::string>> read_serials(const JsonValue& body) {
   const auto* member = body.find("serials");
   if (member == nullptr || std::holds_alternative<std::nullptr_t>(member->value)) return serials;
   const auto* list = std::get_if<JsonValue::Array>(&member->value);
-  if (list == nullptr || list->size() > kSerialsMax) {
+  if (list == nullptr || list->size() > fleet::kSerialsMax) {
     return fleet::fail(ErrorKind::invalid,
-                       "serials must be a list of at most " + std::to_string(kSerialsMax) + " texts");
+                       "serials must be a list of at most " + std::to_string(fleet::kSerialsMax) + " texts");
   }
   for (const auto& item : *list) {
     const auto* text = std::get_if<std::string>(&item.value);
@@ -89,8 +86,9 @@ Expected<EnrolBody> read_enrol_body(std::string_view text) {
   if (!model) return tl::unexpected(model.error());
   auto token = fleet::required_text(*body, "token");
   if (!token) return tl::unexpected(token.error());
-  if (token->empty() || token->size() > kTokenBytesMax)
-    return fleet::fail(ErrorKind::invalid, "token must have 1 to 128 bytes");
+  if (token->empty() || token->size() > fleet::kEnrolmentTokenBytesMax)
+    return fleet::fail(ErrorKind::invalid,
+                       "token must have 1 to " + std::to_string(fleet::kEnrolmentTokenBytesMax) + " bytes");
   auto csr = read_csr(*body);
   if (!csr) return tl::unexpected(csr.error());
   return EnrolBody{std::move(*device_id), std::move(*model), std::move(*token), std::move(*csr)};
@@ -110,7 +108,7 @@ Expected<fleet::NewEnrolmentToken> read_token_body(std::string_view text) {
   auto model = read_optional_id(*body, "device_model");
   if (!model) return tl::unexpected(model.error());
   token.model = std::move(*model);
-  const auto minutes = fleet::optional_integer(*body, "valid_minutes", 1, kTokenMinutesMax);
+  const auto minutes = fleet::optional_integer(*body, "valid_minutes", 1, fleet::kEnrolmentTokenMinutesMax);
   if (!minutes) return tl::unexpected(minutes.error());
   token.valid_minutes = static_cast<int>(minutes->value_or(kTokenMinutes));
   return token;

@@ -4,6 +4,7 @@
 #include <cctype>
 #include <limits>
 
+#include "fleet/limits.hpp"
 #include "http/params.hpp"
 
 namespace ota::http {
@@ -31,8 +32,9 @@ LaneLimits lane_limits(const ServerOptions& options) {
   set(Lane::upload, small, 64);
   set(Lane::admin, small, 256);
   set(Lane::monitor, small, 256);
-  // Open to strangers, and each may cost a signature: the fleet enrols no faster, and nobody else waits for it.
-  set(Lane::enrolment, 2, 64);
+  // Open to strangers, and each may cost a signature: the fleet enrols no faster, and nobody else waits for
+  // it.
+  set(Lane::enrolment, fleet::kEnrolmentsMax, fleet::kWaitingEnrolmentsMax);
   return limits;
 }
 

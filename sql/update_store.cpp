@@ -24,7 +24,8 @@ constexpr auto kWriterSettings =
 // Both kinds of contact go through one pass in the order of the ids, and a row is locked even where nothing
 // of it changes, so batches of different writers never deadlock. In the proposed row "unknown" stands for a
 // model that was not said, a null last_seen for a presence (which makes no device and is no sign of life: a
-// last will comes from the broker), and online_changed_at tells whether `online` was said at all. Of a revoked device nothing is noted.
+// last will comes from the broker), and online_changed_at tells whether `online` was said at all. Of a
+// revoked device nothing is noted.
 constexpr Statement kRegister = {"register_devices", R"sql(
   INSERT INTO devices AS d (device_id, device_model, current_firmware_version, mac_address, last_seen, created_at,
                             seen_on_mqtt, online, online_changed_at, boot_id, metadata)

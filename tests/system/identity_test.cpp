@@ -201,6 +201,73 @@ TEST_F(Identity, ABrokenListIsReplacedBeforeTheBrokerReadsIt) {
   EXPECT_TRUE(may_connect(stack_->enrol("good-1")));
 }
 
+TEST_F(Identity, ASimulatedDeviceGetsItsOwnCertificateOnce) {
+  ASSERT_GT(rest_.release_to_all("1.1.0", "self-model", "image"), 0);
+  const auto base = (stack_->directory() / "self-1").string();
+  std::ofstream(base + ".token") << make_token({{"device_id", "self-1"}}) << "\n";
+  const std::vector<std::string> device = {std::string(OTA_BINARY_DIR) + "/esp-client/ota-device",
+                                           "--id",
+                                           "self-1",
+                                           "--model",
+                                           "self-model",
+                                           "--version",
+                                           "1.0.0",
+                                           "--mqtt",
+                                           stack_->env("MQTT_HOST") + ":" + stack_->env("MQTTS_PORT"),
+                                           "--ca",
+                                           (stack_->directory() / "ca" / "ca.crt").string(),
+                                           "--cert",
+                                           base + ".crt",
+                                           "--key",
+                                           base + ".key",
+                                           "--http",
+                                           stack_->env("OTA_URL"),
+                                           "--enroll-url",
+                                           stack_->env("OTA_URL"),
+                                           "--enroll-token-file",
+                                           base + ".token",
+                                           "--state",
+                                           base + ".state",
+                                           "--once",
+                                           "--timeout-s",
+                                           "60"};
+  const auto first = run_command(device);
+  EXPECT_EQ(first.exit_status, 0) << first.output;
+  EXPECT_EQ(fs::status(base + ".key").permissions(), fs::perms(0600));
+  EXPECT_EQ(database_.value("SELECT current_firmware_version FROM devices WHERE device_id = 'self-1'"),
+            "1.1.0");
+  const auto certificate = read(base + ".crt");
+  ASSERT_GT(rest_.release_to_all("1.2.0", "self-model", "image2"), 0);
+  EXPECT_EQ(run_command(device).exit_status, 0) << "the token is used up, the certificate is not";
+  EXPECT_EQ(read(base + ".crt"), certificate);
+}
+
+TEST_F(Identity, AnAdminDoesItAllByOtactl) {
+  const auto out = (stack_->directory() / "admin").string();
+  const auto otactl = [&](std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), std::string(OTA_BINARY_DIR) + "/otactl/otactl");
+    return run_command(arguments, {{"OTA_URL", stack_->env("OTA_URL")}, {"API_KEY", stack_->env("API_KEY")}});
+  };
+  const auto added = otactl({"device", "add", "ctl-1", "--out", out});
+  ASSERT_EQ(added.exit_status, 0) << added.output;
+  const Enrolment enrolment{out + "/ctl-1.crt", out + "/ctl-1.key", out + "/ca.crt"};
+  EXPECT_EQ(fs::status(enrolment.key).permissions(), fs::perms(0600));
+  EXPECT_TRUE(may_connect(enrolment));
+  EXPECT_NE(otactl({"device", "certificates", "ctl-1"}).output.find("valid"), std::string::npos);
+  EXPECT_EQ(otactl({"device", "revoke", "ctl-1", "--why", "test"}).exit_status, 0);
+  EXPECT_TRUE(eventually([&] { return !may_connect(enrolment); }, kCutWithin));
+  const auto refused = otactl({"device", "add", "ctl-1", "--out", out});
+  EXPECT_EQ(refused.exit_status, 1);
+  EXPECT_NE(refused.output.find("is revoked"), std::string::npos) << refused.output;
+  EXPECT_EQ(otactl({"device", "replace", "ctl-1", "--out", out}).exit_status, 0);
+  EXPECT_TRUE(may_connect(enrolment)) << "the files are the new ones";
+  EXPECT_EQ(otactl({"device", "decommission", "ctl-1"}).exit_status, 0);
+  EXPECT_TRUE(eventually([&] { return !may_connect(enrolment); }, kCutWithin));
+  EXPECT_EQ(otactl({"enrol-token", "create", "--device", "ctl-2", "--hours", "1"}).exit_status, 0);
+  EXPECT_NE(otactl({"enrol-token", "list"}).output.find("ctl-2"), std::string::npos);
+  EXPECT_EQ(otactl({"device", "add", "bridge@internal", "--out", out}).exit_status, 1);
+}
+
 TEST_F(Identity, TheListIsWatched) {
   const auto health = rest_.get("/health").json();
   ASSERT_TRUE(health.contains("revocation_list")) << health;

@@ -11,6 +11,7 @@
 #include "http/server.hpp"
 #include "tests/support/fleet_builders.hpp"
 #include "tests/unit/http/fakes.hpp"
+#include "tests/unit/http/identity_fakes.hpp"
 #include "tests/unit/http/raw_client.hpp"
 
 namespace ota::tests {
@@ -29,6 +30,11 @@ class ServerTest : public ::testing::Test {
     options_.api_key = kKey;
     options_.version = "9.9.9";
     options_.upload_bytes_max = 1024 * 1024;
+    identity_.authority = &authority_;
+    identity_.certificates = &certificates_;
+    identity_.enrolments = &enrolments_;
+    identity_.make_token = [] { return std::string("the-token"); };
+    identity_.revoked = [this] { ++lists_due_; };
     desk_.answer = [](const fleet::Message& message) -> fleet::Expected<fleet::Answer> {
       if (std::holds_alternative<fleet::Report>(message.body)) return fleet::ReportAnswer{true, ""};
       return fleet::NoUpdateAnswer{"1.1.0", "1.1.0", "already on 1.1.0"};
@@ -82,6 +88,7 @@ class ServerTest : public ::testing::Test {
                     .forget_device = [this](const std::string& device_id) { forgotten_ = device_id; },
                     .may_speak = [this](const std::string& device_id) { return device_id != capped_; },
                     .count_refusal = [this](const char* kind, const std::string&) { refused_kind_ = kind; },
+                    .identity = identity_,
                     .random = [this] { return fleet::KeyBytes{++keys_made_}; }});
   }
 
@@ -121,6 +128,11 @@ class ServerTest : public ::testing::Test {
   std::atomic<fleet::Time> now_{kNow};
   FakeKeys keys_;
   std::uint8_t keys_made_ = 0;
+  FakeAuthority authority_;
+  FakeCertificates certificates_;
+  FakeEnrolments enrolments_;
+  http::IdentityPorts identity_;
+  std::atomic<int> lists_due_{0};
   std::string forgotten_;
   std::string capped_;  ///< the device that has sent too much
   std::string refused_kind_;

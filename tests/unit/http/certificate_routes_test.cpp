@@ -1,0 +1,93 @@
+// The routes of devices' identities: what they take, and whom they refuse.
+#include <nlohmann/json.hpp>
+
+#include "tests/unit/http/server_fixture.hpp"
+
+namespace ota::tests {
+namespace {
+
+class CertificateRoutesTest : public ServerTest {
+ protected:
+  static nlohmann::json json(const Reply& reply) { return nlohmann::json::parse(reply.body, nullptr, false); }
+};
+
+TEST_F(CertificateRoutesTest, AnAdminHasACertificateIssued) {
+  const auto answer =
+      post_as_admin("/api/admin/devices/sensor:1/certificate", R"({"csr":"CSR","why":"new"})");
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_EQ(json(answer)["certificate"], "PEM of sensor:1");
+  EXPECT_EQ(json(answer)["ca"], "ROOT");
+  ASSERT_EQ(certificates_.recorded.size(), 1U);
+  EXPECT_EQ(certificates_.recorded[0].by, "admin");
+  EXPECT_EQ(certificates_.recorded[0].issuance, fleet::Issuance::add);
+  EXPECT_EQ(lists_due_, 0);
+}
+
+TEST_F(CertificateRoutesTest, ReplacingTellsWhoeverWritesTheList) {
+  EXPECT_EQ(post_as_admin("/api/admin/devices/a/replace", R"({"csr":"CSR"})").status, 200);
+  EXPECT_EQ(certificates_.recorded[0].issuance, fleet::Issuance::replace);
+  EXPECT_EQ(lists_due_, 1);
+}
+
+TEST_F(CertificateRoutesTest, WrongBodiesAreRefusedWithTheField) {
+  for (const auto& [body, word] : {std::pair{R"({})", "csr"}, std::pair{R"({"csr":5})", "csr"},
+                                   std::pair{R"({"csr":"other"})", "csr"}}) {
+    const auto answer = post_as_admin("/api/admin/devices/a/certificate", body);
+    EXPECT_EQ(answer.status, 422) << body;
+    EXPECT_NE(answer.body.find(word), std::string::npos) << answer.body;
+  }
+  const auto long_csr = R"({"csr":")" + std::string(fleet::kCsrBytesMax + 1, 'A') + R"("})";
+  EXPECT_EQ(post_as_admin("/api/admin/devices/a/certificate", long_csr).status, 422);
+  EXPECT_EQ(post_as_admin("/api/admin/devices/bridge@internal/certificate", R"({"csr":"CSR"})").status, 422);
+  EXPECT_EQ(post_as_admin("/api/admin/devices/a/revoke", R"({"serials":["xyz"]})").status, 422);
+  EXPECT_EQ(post_as_admin("/api/admin/devices/a/revoke", R"({"serials":"4a"})").status, 422);
+  EXPECT_EQ(post_as_admin("/api/admin/enrolment-tokens", R"({"valid_minutes":0})").status, 422);
+  EXPECT_EQ(post_as_admin("/api/admin/enrolment-tokens", R"({"device_id":"a/b"})").status, 422);
+  EXPECT_TRUE(certificates_.recorded.empty());
+}
+
+TEST_F(CertificateRoutesTest, SerialsAreTakenInAnySpelling) {
+  const auto answer =
+      post_as_admin("/api/admin/devices/a/revoke", R"({"why":"lost","serials":["00:AB:cd","0ff"]})");
+  EXPECT_EQ(answer.status, 200) << answer.body;
+  EXPECT_EQ(json(answer)["certificates_revoked"], 2);
+  EXPECT_EQ(certificates_.revoked.serials, (std::vector<std::string>{"abcd", "ff"}));
+  EXPECT_EQ(certificates_.revoked.why, "lost");
+  EXPECT_EQ(lists_due_, 1);
+}
+
+TEST_F(CertificateRoutesTest, ADeviceEnrols) {
+  const auto answer = post("/api/device/enroll", R"({"device_id":"a","token":"t","csr":"CSR"})");
+  EXPECT_EQ(answer.status, 200) << answer.body;
+  EXPECT_EQ(json(answer)["certificate"], "PEM of a");
+  EXPECT_EQ(json(answer)["ca"], "ROOT");
+  EXPECT_EQ(enrolments_.asked.token_sha256.size(), 64U) << "only its hash goes further";
+  enrolments_.refuses = true;
+  EXPECT_EQ(post("/api/device/enroll", R"({"device_id":"a","token":"t","csr":"CSR"})").status, 403);
+  EXPECT_EQ(post("/api/device/enroll", R"({"device_id":"bridge@internal","token":"t","csr":"CSR"})").status,
+            422);
+  EXPECT_EQ(post("/api/device/enroll", R"({"device_id":"a","csr":"CSR"})").status, 422);
+}
+
+TEST_F(CertificateRoutesTest, WithoutACertificateNobodyRenews) {
+  EXPECT_EQ(post("/api/device/renew", R"({"csr":"CSR"})").status, 401);
+}
+
+TEST_F(CertificateRoutesTest, ATokenIsShownOnceAndKeptHashed) {
+  const auto answer = post_as_admin("/api/admin/enrolment-tokens", R"({"device_id":"a","valid_minutes":5})");
+  EXPECT_EQ(answer.status, 201);
+  EXPECT_EQ(json(answer)["token"], "the-token");
+  EXPECT_EQ(enrolments_.created.valid_minutes, 5);
+  EXPECT_EQ(enrolments_.created.token_sha256.find("the-token"), std::string::npos);
+  EXPECT_EQ(post_as_admin("/api/admin/enrolment-tokens", "").status, 201) << "no body: any new device, a day";
+}
+
+TEST_F(CertificateRoutesTest, ABridgeWithoutAnIssuingKeySaysSo) {
+  identity_.authority = nullptr;
+  EXPECT_EQ(post_as_admin("/api/admin/devices/a/certificate", R"({"csr":"CSR"})").status, 503);
+  EXPECT_EQ(post("/api/device/enroll", R"({"device_id":"a","token":"t","csr":"CSR"})").status, 503);
+  EXPECT_EQ(post_as_admin("/api/admin/devices/a/revoke", "").status, 200) << "blocking it needs no key";
+}
+
+}  // namespace
+}  // namespace ota::tests

@@ -1,0 +1,74 @@
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "http/identity_ports.hpp"
+
+namespace ota::tests {
+
+/// Certifies whoever sends "CSR".
+class FakeAuthority final : public fleet::DeviceAuthority {
+ public:
+  fleet::Expected<fleet::IssuedCertificate> issue(const std::string& device_id, const std::string& csr,
+                                                  fleet::Time now) const override {
+    if (csr != "CSR") return fleet::fail(fleet::ErrorKind::invalid, "csr is not a certificate request");
+    return fleet::IssuedCertificate{"4a", "PEM of " + device_id, "ff", now, now + std::chrono::hours(24)};
+  }
+  std::string trust_anchor() const override { return "ROOT"; }
+};
+
+class FakeCertificates final : public fleet::CertificateStore {
+ public:
+  fleet::Expected<void> record(const fleet::NewCertificate& issued) override {
+    recorded.push_back(issued);
+    return {};
+  }
+  fleet::Expected<std::vector<fleet::CertificateRow>> list(const std::string&) override {
+    return std::vector<fleet::CertificateRow>{{"4a", "", "", "2031-01-02T03:04:05+00:00", "", "", "", ""}};
+  }
+  fleet::Expected<int> revoke(const fleet::Revocation& revocation) override {
+    revoked = revocation;
+    return 2;
+  }
+  fleet::Expected<void> reinstate(const std::string& device_id, const std::string&,
+                                  const std::string&) override {
+    if (device_id == "nobody") return fleet::fail(fleet::ErrorKind::not_found, "no device with id nobody");
+    return {};
+  }
+
+  std::vector<fleet::NewCertificate> recorded;
+  fleet::Revocation revoked;
+};
+
+class FakeEnrolments final : public fleet::EnrolmentStore {
+ public:
+  fleet::Expected<std::int64_t> create_token(const fleet::NewEnrolmentToken& token) override {
+    created = token;
+    return 7;
+  }
+  fleet::Expected<std::vector<fleet::EnrolmentTokenRow>> list_tokens(int) override {
+    return std::vector<fleet::EnrolmentTokenRow>{};
+  }
+  fleet::Expected<void> revoke_token(std::int64_t id, const std::string&) override {
+    if (id == 7) return {};
+    return fleet::fail(fleet::ErrorKind::not_found, "no enrolment token with that id");
+  }
+  fleet::Expected<std::optional<fleet::Enrolled>> admit(const fleet::EnrolmentRequest& request) override {
+    asked = request;
+    if (refuses) return fleet::fail(fleet::ErrorKind::forbidden, "the token was used already");
+    return std::nullopt;
+  }
+  fleet::Expected<fleet::Enrolled> enrol(const fleet::EnrolmentRequest&,
+                                         const fleet::IssuedCertificate& certificate) override {
+    return fleet::Enrolled{certificate.pem, certificate.not_after};
+  }
+
+  fleet::NewEnrolmentToken created;
+  fleet::EnrolmentRequest asked;
+  bool refuses = false;
+};
+
+}  // namespace ota::tests
