@@ -58,8 +58,10 @@ Response Api::renew(Request& request) {
   if (!issuer) return error_reply(issuer.error());
   const auto certificate = (*issuer)->issue(*id, body->csr, ports_.now());
   if (!certificate) return error_reply(certificate.error());
+  const auto presented = fleet::parse_serial("the certificate's serial", request.client_serial);
+  if (!presented) return error_reply(presented.error());
   const auto recorded = ports_.identity.certificates->record(
-      {*id, *certificate, fleet::Issuance::renew, std::string(request.client_serial), "device", ""});
+      {*id, *certificate, fleet::Issuance::renew, *presented, "device", ""});
   if (!recorded) return error_reply(recorded.error());
   return ok_reply(enrolled_json({certificate->pem, certificate->not_after}, (*issuer)->trust_anchor()));
 }

@@ -30,7 +30,7 @@ class ServerTest : public ::testing::Test {
     options_.api_key = kKey;
     options_.version = "9.9.9";
     options_.upload_bytes_max = 1024 * 1024;
-    identity_.authority = &authority_;
+    identity_.authority = &issuer_;
     identity_.certificates = &certificates_;
     identity_.enrolments = &enrolments_;
     identity_.make_token = [] { return std::string("the-token"); };
@@ -128,7 +128,7 @@ class ServerTest : public ::testing::Test {
   std::atomic<fleet::Time> now_{kNow};
   FakeKeys keys_;
   std::uint8_t keys_made_ = 0;
-  FakeAuthority authority_;
+  FakeAuthority issuer_;
   FakeCertificates certificates_;
   FakeEnrolments enrolments_;
   http::IdentityPorts identity_;

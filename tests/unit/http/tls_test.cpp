@@ -1,8 +1,10 @@
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <sys/socket.h>
 
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <thread>
 
 #include "fleet/certificates.hpp"
@@ -26,13 +28,17 @@ void replace_file(const std::string& path, const std::string& text) {
   std::filesystem::rename(path + ".new", path);
 }
 
-std::string serial_of(SSL* tls) {
-  const std::unique_ptr<X509, decltype(&X509_free)> certificate(SSL_get1_peer_certificate(tls), X509_free);
+std::string hex_serial(X509* certificate) {
   const std::unique_ptr<BIGNUM, decltype(&BN_free)> number(
-      ASN1_INTEGER_to_BN(X509_get0_serialNumber(certificate.get()), nullptr), BN_free);
+      ASN1_INTEGER_to_BN(X509_get0_serialNumber(certificate), nullptr), BN_free);
   const std::unique_ptr<char, void (*)(char*)> text(BN_bn2hex(number.get()),
                                                     [](char* p) { OPENSSL_free(p); });
   return text.get();
+}
+
+std::string serial_of(SSL* tls) {
+  const std::unique_ptr<X509, decltype(&X509_free)> certificate(SSL_get1_peer_certificate(tls), X509_free);
+  return hex_serial(certificate.get());
 }
 
 class Tls : public ServerTest {
@@ -71,6 +77,27 @@ TEST_F(Tls, ServesKeptAndPipelinedRequestsAndLargeBodiesBothWays) {
   EXPECT_EQ(answer.status, 200);
   EXPECT_TRUE(answer.body == image);
   EXPECT_EQ(client.read_reply().status, 200);
+}
+
+TEST_F(Tls, ADeviceRenewsByTheCertificateOfItsConnection) {
+  show_certificate("dev1", authority_);
+  const auto answer = post("/api/device/renew", R"({"csr":"CSR"})");
+  ASSERT_EQ(answer.status, 200) << answer.body;
+  ASSERT_EQ(certificates_.recorded.size(), 1U);
+  const auto& issued = certificates_.recorded[0];
+  EXPECT_EQ(issued.device_id, "dev1");
+  EXPECT_EQ(issued.issuance, fleet::Issuance::renew);
+  std::ifstream file(authority_.path("dev1.crt"));
+  const std::string pem{std::istreambuf_iterator<char>(file), {}};
+  const std::unique_ptr<BIO, decltype(&BIO_free)> bio(
+      BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())), BIO_free);
+  const std::unique_ptr<X509, decltype(&X509_free)> shown(
+      PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr), X509_free);
+  EXPECT_EQ(issued.presented, fleet::parse_serial("serial", hex_serial(shown.get())));
+  authority_.revoke("dev1");
+  EXPECT_TRUE(test_support::eventually([&] {
+    return post("/api/device/renew", R"({"csr":"CSR"})").status != 200;
+  })) << "a revoked one gets no further than the handshake";
 }
 
 TEST_F(Tls, RefusesWhatIsOlderThanTls12) {
