@@ -98,11 +98,6 @@ inline constexpr std::size_t kRolloutNameBytesMax = 200;
 inline constexpr std::size_t kSaltBytesMax = 64;
 /// The reason of an order, for the audit log.
 inline constexpr std::size_t kWhyBytesMax = 500;
-/// A certificate request, of a device or an admin; one of an RSA key of 4096 bits has some 1700.
-inline constexpr std::size_t kCsrBytesMax = 8192;
-/// Certificates of one device that are valid at a time: enough for a device that lost an answer now and then,
-/// too few to fill the database; one more is 409.
-inline constexpr int kLiveCertificatesMax = 20;
 /// A group's name.
 inline constexpr std::size_t kGroupBytesMax = 200;
 /// Groups of one device.

@@ -13,6 +13,7 @@
 #include "http/exchange.hpp"
 #include "http/release_index.hpp"
 #include "http/server.hpp"
+#include "http/wrong_keys.hpp"
 
 namespace ota::http {
 
@@ -135,6 +136,7 @@ class Api {
   const Ports ports_;
   ReleaseIndex index_;
   AdminGate gate_;
+  WrongKeys wrong_tokens_;       // of devices that enrol
   std::atomic<int> uploads_{0};  // under way
 };
 

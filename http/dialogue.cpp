@@ -261,6 +261,7 @@ void Dialogue::answer(const httplib::Request& from, const httplib::ContentReader
   request.set_later([this, &from] { return open_ticket(from); });
   request.captured = serving->match.captured;
   request.actor = serving->actor;
+  request.client = client_of(serving->connection->peer(), serving->forwarded, options_.trusted_proxies);
   const auto& route = *serving->match.route;
   const bool reads_json = route.body != BodyKind::none && route.body != BodyKind::multipart;
   if (reads_json && serving->framing.has_body) {

@@ -11,6 +11,8 @@
 namespace ota::http {
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
 std::string hex_of(const std::array<std::uint8_t, 32>& digest) {
   constexpr std::string_view kDigits = "0123456789abcdef";
   std::string hex;
@@ -38,8 +40,16 @@ Response Api::enrol(Request& request) {
   if (!issuer) return error_reply(issuer.error());
   const fleet::EnrolmentRequest wanted{body->device_id, body->model, hex_of(ports_.sha256(body->token)),
                                        hex_of(ports_.sha256(body->csr))};
+  if (const auto wait = wrong_tokens_.wait_of(request.client, Clock::now()); wait.count() > 0) {
+    const auto seconds = std::to_string(wait.count());
+    return error_reply(429, "too many wrong tokens came from your address; try again in " + seconds + " s",
+                       seconds);
+  }
   auto& enrolments = *ports_.identity.enrolments;
   const auto given = enrolments.admit(wanted);
+  // A token that was used or is for another device is no guess: a factory behind one address may hold many.
+  if (!given && given.error().kind == fleet::ErrorKind::unauthorized)
+    wrong_tokens_.note(request.client, Clock::now());
   if (!given) return error_reply(given.error());
   if (*given) return ok_reply(enrolled_json(**given, (*issuer)->trust_anchor()));
   const auto certificate = (*issuer)->issue(body->device_id, body->csr, ports_.now());

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "fleet/expected.hpp"
+#include "fleet/ip_address.hpp"
 #include "fleet/ports/blobs.hpp"
 
 namespace ota::http {
@@ -47,7 +48,8 @@ class Request {
   [[nodiscard]] virtual Later answer_later() = 0;
 
   std::string_view method;
-  std::string_view peer;           ///< the client's address
+  std::string_view peer;           ///< the address at the other end of the connection
+  fleet::IpAddress client;         ///< who asks: the same, or whom a trusted proxy names
   bool encrypted = false;          ///< it came over TLS
   std::string_view path;           ///< decoded, without the query
   const Params* params = nullptr;  ///< never null in a handler

@@ -60,7 +60,7 @@ struct Token {
 struct Verdict {
   std::string refusal;  // empty: none
   std::optional<fleet::Enrolled> given;
-  Token token;
+  Token token;  // its id is 0 where there is no such token
 };
 
 std::optional<fleet::Enrolled> given_for(Session& session, pqxx::work& work, const Token& token,
@@ -102,7 +102,7 @@ std::string find_refusal(Session& session, pqxx::work& work, const Token& token,
 
 Verdict judge(Session& session, pqxx::work& work, const fleet::EnrolmentRequest& request) {
   const auto rows = session.execute(work, kFindToken, request.token_sha256);
-  if (rows.empty()) return {"the token is not valid", {}, {}};
+  if (rows.empty()) return {"", {}, {}};
   const auto& row = rows[0];
   Verdict verdict;
   auto& token = verdict.token;
@@ -118,6 +118,12 @@ Verdict judge(Session& session, pqxx::work& work, const fleet::EnrolmentRequest&
                  identity_json("", verdict.refusal + " (token " + std::to_string(token.id) + ")"), "device");
   }
   return verdict;
+}
+
+std::optional<fleet::Error> refusal_of(const Verdict& verdict) {
+  if (verdict.token.id == 0) return fleet::Error{ErrorKind::unauthorized, "the token is not valid"};
+  if (verdict.refusal.empty()) return std::nullopt;
+  return fleet::Error{ErrorKind::forbidden, verdict.refusal};
 }
 
 }  // namespace
@@ -161,7 +167,7 @@ Expected<std::optional<fleet::Enrolled>> PgEnrolmentStore::admit(const fleet::En
   const auto verdict = in_transaction(
       pool_, [&](Session& session, pqxx::work& work) { return judge(session, work, request); });
   if (!verdict) return tl::unexpected(verdict.error());
-  if (!verdict->refusal.empty()) return fleet::fail(ErrorKind::forbidden, verdict->refusal);
+  if (const auto refused = refusal_of(*verdict)) return tl::unexpected(*refused);
   return verdict->given;
 }
 
@@ -169,7 +175,7 @@ Expected<fleet::Enrolled> PgEnrolmentStore::enrol(const fleet::EnrolmentRequest&
                                                   const fleet::IssuedCertificate& certificate) {
   const auto verdict = in_transaction(pool_, [&](Session& session, pqxx::work& work) {
     auto judged = judge(session, work, request);
-    if (!judged.refusal.empty() || judged.given) return judged;
+    if (refusal_of(judged) || judged.given) return judged;
     insert_certificate(session, work, request.device_id, certificate, judged.token.created_by);
     session.execute(work, kUse, judged.token.id, request.device_id, request.csr_sha256, certificate.serial);
     log_identity(session, work, "device_enrolled", request.device_id, identity_json(certificate.serial, ""),
@@ -178,7 +184,7 @@ Expected<fleet::Enrolled> PgEnrolmentStore::enrol(const fleet::EnrolmentRequest&
     return judged;
   });
   if (!verdict) return tl::unexpected(verdict.error());
-  if (!verdict->refusal.empty()) return fleet::fail(ErrorKind::forbidden, verdict->refusal);
+  if (const auto refused = refusal_of(*verdict)) return tl::unexpected(*refused);
   return *verdict->given;
 }
 

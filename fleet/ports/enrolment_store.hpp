@@ -57,8 +57,9 @@ class EnrolmentStore {
   [[nodiscard]] virtual Expected<void> revoke_token(std::int64_t id, const std::string& by) = 0;
 
   /// Whether the request may have a certificate. What it was given already when the same request came within
-  /// the last ten minutes (its answer was lost); nullopt: go on. `forbidden` otherwise; when the token is one
-  /// of ours, with an enrolment_refused event, at most one a minute and token.
+  /// the last ten minutes (its answer was lost); nullopt: go on. `unauthorized` when there is no such token,
+  /// `forbidden` otherwise; when the token is one of ours, with an enrolment_refused event, at most one a
+  /// minute and token.
   [[nodiscard]] virtual Expected<std::optional<Enrolled>> admit(const EnrolmentRequest& request) = 0;
   /// Asks the same again, then uses the token up and records the certificate in one transaction, with a
   /// device_enrolled event. Of two that ask at once one is answered what the other was given, or `forbidden`.

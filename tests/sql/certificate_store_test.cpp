@@ -187,10 +187,11 @@ TEST_F(Certificates, ATokenThatDoesNotFitIsRefused) {
   database_.value("UPDATE enrolment_tokens SET expires_at = now() WHERE token_sha256 = 'old'");
   const auto revoked = token("revoked");
   ASSERT_TRUE(enrolments_.revoke_token(revoked, "ann"));
-  for (const auto& [digest, id] : {std::pair{"bound", "b"}, std::pair{"model", "b"}, std::pair{"old", "b"},
-                                   std::pair{"revoked", "b"}, std::pair{"unknown", "b"}}) {
+  for (const auto& [digest, id] :
+       {std::pair{"bound", "b"}, std::pair{"model", "b"}, std::pair{"old", "b"}, std::pair{"revoked", "b"}}) {
     EXPECT_EQ(enrolments_.admit(request(id, digest)).error().kind, ErrorKind::forbidden) << digest;
   }
+  EXPECT_EQ(enrolments_.admit(request("b", "unknown")).error().kind, ErrorKind::unauthorized);
   auto right = request("b", "model");
   right.model = "esp32";
   EXPECT_TRUE(enrolments_.admit(right));

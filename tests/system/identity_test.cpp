@@ -117,7 +117,7 @@ TEST_F(Identity, ATokenIsUsedOnce) {
   EXPECT_EQ(enrol("once-1", token, csr).body, first.body) << "the answer was lost, the same again";
   EXPECT_EQ(enrol("once-1", token, make_csr("once-1")).status, 403);
   EXPECT_EQ(enrol("once-2", token, make_csr("once-2")).status, 403);
-  EXPECT_EQ(enrol("once-1", std::string(64, '0'), csr).status, 403);
+  EXPECT_EQ(enrol("once-1", std::string(64, '0'), csr).status, 401);
   EXPECT_EQ(database_.value("SELECT count(*) FROM device_certificates WHERE device_id LIKE 'once-%'"), "1");
   EXPECT_NE(database_.value("SELECT count(*) FROM ota_events WHERE event_type = 'enrolment_refused'"), "0");
   EXPECT_EQ(database_.value("SELECT count(*) FROM enrolment_tokens WHERE token_sha256 = '" + token + "'"),

@@ -69,6 +69,18 @@ TEST_F(CertificateRoutesTest, ADeviceEnrols) {
   EXPECT_EQ(post("/api/device/enroll", R"({"device_id":"a","csr":"CSR"})").status, 422);
 }
 
+TEST_F(CertificateRoutesTest, GuessingTokensIsSlow) {
+  const std::string body = R"({"device_id":"a","token":"t","csr":"CSR"})";
+  enrolments_.refuses = true;
+  for (int i = 0; i < fleet::kWrongKeysMax; ++i) EXPECT_EQ(post("/api/device/enroll", body).status, 403);
+  enrolments_.guessed = true;
+  for (int i = 0; i < fleet::kWrongKeysMax; ++i) EXPECT_EQ(post("/api/device/enroll", body).status, 401) << i;
+  enrolments_.guessed = enrolments_.refuses = false;
+  const auto answer = post("/api/device/enroll", body);
+  EXPECT_EQ(answer.status, 429) << "now the right one is passed over, too";
+  EXPECT_NE(answer.header("retry-after"), "");
+}
+
 TEST_F(CertificateRoutesTest, WithoutACertificateNobodyRenews) {
   EXPECT_EQ(post("/api/device/renew", R"({"csr":"CSR"})").status, 401);
 }

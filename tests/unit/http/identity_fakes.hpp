@@ -58,6 +58,7 @@ class FakeEnrolments final : public fleet::EnrolmentStore {
   }
   fleet::Expected<std::optional<fleet::Enrolled>> admit(const fleet::EnrolmentRequest& request) override {
     asked = request;
+    if (guessed) return fleet::fail(fleet::ErrorKind::unauthorized, "the token is not valid");
     if (refuses) return fleet::fail(fleet::ErrorKind::forbidden, "the token was used already");
     return std::nullopt;
   }
@@ -69,6 +70,7 @@ class FakeEnrolments final : public fleet::EnrolmentStore {
   fleet::NewEnrolmentToken created;
   fleet::EnrolmentRequest asked;
   bool refuses = false;
+  bool guessed = false;
 };
 
 }  // namespace ota::tests

@@ -93,7 +93,7 @@ TEST_F(Tls, ADeviceRenewsByTheCertificateOfItsConnection) {
       BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())), BIO_free);
   const std::unique_ptr<X509, decltype(&X509_free)> shown(
       PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr), X509_free);
-  EXPECT_EQ(issued.presented, fleet::parse_serial("serial", hex_serial(shown.get())));
+  EXPECT_EQ(issued.presented, fleet::parse_serial("serial", hex_serial(shown.get())).value());
   authority_.revoke("dev1");
   EXPECT_TRUE(test_support::eventually([&] {
     return post("/api/device/renew", R"({"csr":"CSR"})").status != 200;
