@@ -37,7 +37,7 @@ class AdminKeys : public ::testing::Test {
     return RestClient(stack_, key).get(path).status;
   }
 
-  Stack stack_{{"postgres", "bridge"}, {{"MQTT_URL", "off"}}};
+  Stack stack_{{"postgres", "mosquitto", "bridge"}};
   Database database_{stack_};
 };
 
