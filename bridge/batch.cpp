@@ -1,5 +1,7 @@
 #include "bridge/batch.hpp"
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 #include <iterator>
 #include <map>
@@ -7,6 +9,7 @@
 #include <utility>
 
 #include "fleet/device_flow.hpp"
+#include "fleet/version.hpp"
 
 namespace ota::bridge {
 namespace {
@@ -25,10 +28,8 @@ void merge(fleet::Contact& contact, const fleet::Message& message) {
   contact.seen_at = std::max(contact.seen_at, message.received_at);
   contact.registers = contact.registers || is_said_by_device(message);
   contact.loads = contact.loads || !std::holds_alternative<fleet::Presence>(message.body);
-  if (message.channel == fleet::Channel::mqtt && is_said_by_device(message)) {
-    contact.over_mqtt = true;
-    contact.online = true;
-  }
+  contact.over_mqtt =
+      contact.over_mqtt || (message.channel == fleet::Channel::mqtt && is_said_by_device(message));
   if (const auto* presence = std::get_if<fleet::Presence>(&message.body)) contact.online = presence->online;
   if (const auto* check = std::get_if<fleet::Check>(&message.body)) {
     contact.model = check->model;
@@ -74,37 +75,54 @@ Expected<std::optional<fleet::Attempt>> find_attempt(const fleet::DeviceWork& wo
   return store.find_attempt(device.id, attempt_id);
 }
 
-// The attempt a report is about: by its id, else the offer's, else the newest one of that version.
+// A report names the attempt's version, so that a result is never filed under one it is not about.
+Expected<fleet::ReportTarget> about_same_version(std::optional<fleet::Attempt> attempt,
+                                                 const std::string& version, const fleet::Report& report) {
+  if (fleet::compare_versions(version, report.version) == fleet::Order::same)
+    return fleet::ReportTarget{std::move(attempt)};
+  return fleet::fail(ErrorKind::invalid, "attempt_id " + std::to_string(*report.attempt_id) +
+                                             " is of version " + version + ", and firmware_version says " +
+                                             report.version);
+}
+
+Expected<fleet::ReportTarget> named_target(const fleet::DeviceWork& work, const fleet::Report& report,
+                                           fleet::UpdateStore& store) {
+  const auto& device = work.device;
+  if (device.offer && device.offer->attempt_id == *report.attempt_id)
+    return about_same_version(device.attempt, device.offer->version, report);
+  auto found = find_attempt(work, *report.attempt_id, store);
+  if (!found) return tl::unexpected(found.error());
+  if (*found) return about_same_version(*found, (*found)->version, report);
+  return fleet::fail(ErrorKind::invalid, "attempt_id " + std::to_string(*report.attempt_id) +
+                                             " is none of this device's; leave it out or use the offer's");
+}
+
+// The attempt a report is about: by its id, else the newest open one of its version, else the newest.
 Expected<fleet::ReportTarget> target_of(const fleet::DeviceWork& work, const fleet::Report& report,
                                         fleet::UpdateStore& store) {
+  if (report.attempt_id) return named_target(work, report, store);
   const auto& device = work.device;
-  const auto changed = [&](std::int64_t id) -> const fleet::Attempt* {
-    const auto at =
-        std::find_if(work.attempts.begin(), work.attempts.end(), [&](const auto& a) { return a.id == id; });
-    return at == work.attempts.end() ? nullptr : &*at;
+  const bool offers_that = device.offer && device.offer->version == report.version;
+  const bool begins = offers_that && device.offer->open && !device.attempt;
+  const bool is_under_way = offers_that && device.attempt && !fleet::is_final(device.attempt->status);
+  const bool is_done = offers_that && device.attempt && device.attempt->status == fleet::Status::success &&
+                       device.version == report.version;
+  if (begins || is_under_way || is_done) return fleet::ReportTarget{device.attempt};
+
+  const auto newest_here = [&](bool open_only) -> std::optional<fleet::Attempt> {
+    const auto at = std::find_if(work.attempts.rbegin(), work.attempts.rend(), [&](const auto& a) {
+      return a.version == report.version && !(open_only && fleet::is_final(a.status));
+    });
+    return at == work.attempts.rend() ? std::nullopt : std::optional(*at);
   };
-  const bool has_offer = device.offer.has_value();
-  if (report.attempt_id) {
-    if (has_offer && device.offer->attempt_id == *report.attempt_id)
-      return fleet::ReportTarget{device.attempt};
-    auto found = find_attempt(work, *report.attempt_id, store);
-    if (!found) return tl::unexpected(found.error());
-    if (*found) return fleet::ReportTarget{std::move(*found)};
-    return fleet::fail(ErrorKind::invalid, "attempt_id " + std::to_string(*report.attempt_id) +
-                                               " is none of this device's; leave it out or use the offer's");
-  }
-  const bool offers_that = has_offer && device.offer->version == report.version;
-  if (offers_that && (device.offer->open || device.attempt)) return fleet::ReportTarget{device.attempt};
+  if (auto opened = newest_here(true)) return fleet::ReportTarget{std::move(opened)};
   auto found = store.find_attempt_at(device.id, report.version);
   if (!found) return tl::unexpected(found.error());
-  if (*found) {
-    if (const auto* attempt = changed((*found)->id)) return fleet::ReportTarget{*attempt};
-    return fleet::ReportTarget{std::move(*found)};
-  }
-  // Nothing stored, but an earlier message of this batch may have opened it.
-  const auto opened = std::find_if(work.attempts.rbegin(), work.attempts.rend(),
-                                   [&](const auto& a) { return a.version == report.version; });
-  return fleet::ReportTarget{opened == work.attempts.rend() ? std::nullopt : std::optional(*opened)};
+  if (!*found) return fleet::ReportTarget{newest_here(false)};
+  // What this batch has made of it counts, not what is stored.
+  const auto changed = std::find_if(work.attempts.begin(), work.attempts.end(),
+                                    [&](const auto& a) { return a.id == (*found)->id; });
+  return fleet::ReportTarget{changed == work.attempts.end() ? std::move(*found) : std::optional(*changed)};
 }
 
 // One message on its device. A refusal of the message itself is an answer; only the store's failures are
@@ -192,6 +210,23 @@ Expected<Attempted> attempt_batch(const std::vector<Errand>& errands, Writer& wr
   return attempted;
 }
 
+void log_decision(const fleet::Message& message, const fleet::Answer& answer) {
+  if (!spdlog::should_log(spdlog::level::debug)) return;
+  const char* channel = message.channel == fleet::Channel::mqtt ? "mqtt" : "rest";
+  if (const auto* offer = std::get_if<fleet::OfferAnswer>(&answer)) {
+    spdlog::debug("{} {}: runs {}, offered {} (attempt {}, rollout {})", channel, message.device_id,
+                  offer->current_version, offer->release->version, offer->attempt_id, offer->rollout_id);
+  } else if (const auto* none = std::get_if<fleet::NoUpdateAnswer>(&answer)) {
+    spdlog::debug("{} {}: runs {}, no update: {}", channel, message.device_id, none->current_version,
+                  none->reason);
+  } else if (const auto* told = std::get_if<fleet::ReportAnswer>(&answer)) {
+    const auto* report = std::get_if<fleet::Report>(&message.body);
+    if (report == nullptr) return;
+    spdlog::debug("{} {}: reports {} of {}: {}", channel, message.device_id, fleet::to_string(report->status),
+                  report->version, told->recorded ? "recorded" : told->reason);
+  }
+}
+
 void join(BatchOutcome& outcome, BatchOutcome half) {
   std::move(half.postponed.begin(), half.postponed.end(), std::back_inserter(outcome.postponed));
   outcome.events_written = outcome.events_written || half.events_written;
@@ -211,6 +246,7 @@ BatchOutcome run_batch(std::vector<Errand> errands, Writer& writer) {
         writer.turned_away(none->waits_for_rollout,
                            work_of(attempted->works, errands[i].message.device_id).device);
       }
+      log_decision(errands[i].message, attempted->answers[i]);
       errands[i].reply(attempted->answers[i]);
     }
     return {{}, attempted->events_written};

@@ -19,7 +19,8 @@ void DeviceDesk::take(const topics::ParsedTopic& topic, const Incoming& incoming
     if (!incoming.payload.empty()) ports_.link->publish(incoming.topic, "", true);
     return;
   }
-  if (incoming.payload.empty()) return;  // the echo of a clearing
+  // The echo of a clearing; only a cleared presence says something.
+  if (incoming.payload.empty() && topic.kind != DeviceTopic::presence) return;
   if (!ports_.rate->admit(topic.device_id, ports_.now())) {
     // No word at all: an ack would be final, so a device that only was too fast says it again.
     return ports_.refusals->count("rate", topic.device_id + " sends too many messages");
@@ -30,7 +31,7 @@ void DeviceDesk::take(const topics::ParsedTopic& topic, const Incoming& incoming
     case DeviceTopic::status:
       return take_report(topic.device_id, incoming.payload);
     case DeviceTopic::presence:
-      return take_presence(topic.device_id, incoming.payload);
+      return take_presence(topic.device_id, incoming);
     case DeviceTopic::offer:
     case DeviceTopic::ack:
       return;  // ours to write
@@ -89,9 +90,15 @@ void DeviceDesk::take_report(const std::string& device_id, const std::string& pa
                        });
 }
 
-void DeviceDesk::take_presence(const std::string& device_id, const std::string& payload) {
-  const auto presence = topics::decode_presence(payload);
-  if (!presence) return refuse(device_id, "presence", presence.error());
+void DeviceDesk::take_presence(const std::string& device_id, const Incoming& incoming) {
+  // A presence that was cleared says what a last will would.
+  const auto presence =
+      incoming.payload.empty() ? fleet::Presence{false} : topics::decode_presence(incoming.payload);
+  if (!presence) {
+    // Left standing, it would be refused again after every connect.
+    if (incoming.retained) ports_.link->publish(incoming.topic, "", true);
+    return refuse(device_id, "presence", presence.error());
+  }
   ports_.inbox->submit({device_id, fleet::Channel::mqtt, ports_.now(), *presence},
                        [this, device_id](const fleet::Expected<fleet::Answer>& answer) {
                          if (!answer) refuse(device_id, "presence", answer.error());

@@ -34,7 +34,7 @@ class DeviceDesk {
  private:
   void take_check(const std::string& device_id, const std::string& payload);
   void take_report(const std::string& device_id, const std::string& payload);
-  void take_presence(const std::string& device_id, const std::string& payload);
+  void take_presence(const std::string& device_id, const Incoming& incoming);
   void refuse(const std::string& device_id, const char* kind, const fleet::Error& error);
   void send_ack(const std::string& device_id, const std::string& report_id, bool recorded,
                 const std::string& reason);

@@ -223,6 +223,15 @@ bool is_repetition(const Device& device, const Attempt& newest, const Report& re
   return newest.status == report.status || (newest.status == Status::success && runs(device, newest.version));
 }
 
+// What a report that moves nothing is told: a repetition or a late step is heard, another end than the
+// attempt has is not.
+ReportAnswer heard(const Attempt& attempt, const Report& report) {
+  const bool contradicts =
+      is_final(attempt.status) && is_final(report.status) && attempt.status != report.status;
+  if (!contradicts) return {true, ""};
+  return {false, "the attempt has already ended as " + std::string(to_string(attempt.status))};
+}
+
 }  // namespace
 
 void DeviceWork::keep(const Attempt& attempt) {
@@ -296,7 +305,7 @@ Expected<Answer> on_report(DeviceWork& work, const Report& report, const ReportT
   }
 
   const auto step = opens ? Step::move : on_report(attempt.status, report.status);
-  if (step == Step::ignore) return Answer{ReportAnswer{true, ""}};
+  if (step == Step::ignore) return Answer{heard(attempt, report)};
 
   attempt.status = report.status;
   attempt.progress_percent = std::max(step == Step::move ? 0 : attempt.progress_percent,
@@ -316,7 +325,8 @@ Expected<Answer> on_report(DeviceWork& work, const Report& report, const ReportT
   if (step == Step::move && report.status == Status::installing) attempt.boot_id = device.boot_id;
 
   const bool is_current = device.offer && device.offer->attempt_id == attempt.id;
-  const bool is_newest = is_current || opens || !device.offer;
+  // Attempts are numbered as they begin: one that began after the offer's is what the device is about now.
+  const bool is_newest = is_current || opens || !device.offer || attempt.id > device.offer->attempt_id;
   if (is_current) {
     take_offer(work);
     device.attempt = attempt;

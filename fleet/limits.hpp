@@ -63,9 +63,9 @@ inline constexpr std::size_t kErrorMessageBytesMax = 1024;
 inline constexpr std::size_t kReportIdBytesMax = 64;
 /// What a device says of itself (`metadata`); more is refused.
 inline constexpr std::size_t kReportedBytesMax = 4096;
-/// An MQTT message of a device; a larger one is refused and counted. The broker's max_packet_size stands
-/// before it.
-inline constexpr std::size_t kDeviceMessageBytesMax = 16384;
+/// An MQTT message of a device, as large as the same in a REST body; a larger one is refused and counted. The
+/// broker's max_packet_size stands before it.
+inline constexpr std::size_t kDeviceMessageBytesMax = 65536;
 /// Messages of one device per second, unless DEVICE_MESSAGES_PER_SECOND says otherwise; what exceeds it is
 /// 429 with Retry-After over REST; over MQTT it gets no answer and no ack, so the device sends it again.
 /// Counted.

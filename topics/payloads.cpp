@@ -1,5 +1,6 @@
 #include "topics/payloads.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <nlohmann/json.hpp>
 
@@ -57,11 +58,26 @@ fleet::Expected<fleet::Presence> decode_presence(std::string_view payload) {
 }
 
 std::optional<std::string> salvage_report_id(std::string_view payload) {
-  const auto body = decode(payload);
-  if (!body) return std::nullopt;
-  const auto report_id = fleet::optional_text(*body, "report_id");
-  if (!report_id || !*report_id) return std::nullopt;
-  return std::string(fleet::cut_utf8(**report_id, fleet::kReportIdBytesMax));
+  // An id longer than the grammar's is told back whole: cut, its sender would not know it.
+  constexpr std::size_t kToldBytesMax = 256;
+  constexpr std::string_view kName = "\"report_id\"";
+  constexpr std::string_view kBlanks = " \t\r\n";
+  auto rest = payload.substr(0, fleet::kDeviceMessageBytesMax);
+  // The text may be no JSON at all, so the member is looked for, not parsed; one with escapes is given up.
+  const auto name = rest.find(kName);
+  if (name == std::string_view::npos) return std::nullopt;
+  rest.remove_prefix(name + kName.size());
+  for (const char expected : {':', '"'}) {
+    const auto at = rest.find_first_not_of(kBlanks);
+    if (at == std::string_view::npos || rest[at] != expected) return std::nullopt;
+    rest.remove_prefix(at + 1);
+  }
+  const auto end = rest.find_first_of("\"\\");
+  if (end == std::string_view::npos || end == 0 || end > kToldBytesMax || rest[end] == '\\')
+    return std::nullopt;
+  const auto id = rest.substr(0, end);
+  const bool is_plain = std::all_of(id.begin(), id.end(), [](char c) { return c >= ' ' && c <= '~'; });
+  return is_plain ? std::optional<std::string>(id) : std::nullopt;
 }
 
 std::int64_t decode_offer_attempt(std::string_view payload) {

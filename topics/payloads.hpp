@@ -19,8 +19,8 @@ namespace ota::topics {
 [[nodiscard]] fleet::Expected<fleet::Report> decode_report(std::string_view payload,
                                                            std::string_view device_id);
 [[nodiscard]] fleet::Expected<fleet::Presence> decode_presence(std::string_view payload);
-/// The report_id of a report that was refused, so that its refusal can be acknowledged; nullopt when
-/// unreadable.
+/// The report_id of a report that was refused, so that its refusal can be acknowledged: also out of a text
+/// that is no JSON. nullopt when there is none, or one that no device of good will sends.
 [[nodiscard]] std::optional<std::string> salvage_report_id(std::string_view payload);
 /// The attempt_id of an offer of ours as it stands on the broker; 0 for anything else.
 [[nodiscard]] std::int64_t decode_offer_attempt(std::string_view payload);

@@ -20,7 +20,7 @@ struct Contact {
   std::string boot_id;                 ///< empty: not said
   std::string mac;                     ///< empty: not said
   std::string reported_json;           ///< empty: not said
-  std::optional<bool> online;          ///< from presence, or true for any MQTT message
+  std::optional<bool> online;          ///< what its presence says; a check says nothing about staying
   bool over_mqtt = false;
   bool registers = true;  ///< false where no message is a word of the device: it may not make one
   bool loads = true;      ///< false for a presence alone, which decides nothing

@@ -58,10 +58,13 @@ class FakeUpdateStore final : public fleet::UpdateStore {
   fleet::Expected<std::optional<fleet::Attempt>> find_attempt_at(const std::string& device_id,
                                                                  const std::string& version) override {
     std::optional<fleet::Attempt> newest;
+    std::optional<fleet::Attempt> newest_open;
     for (const auto& [id, owned] : memory_->attempts) {
-      if (owned.first == device_id && owned.second.version == version) newest = owned.second;
+      if (owned.first != device_id || owned.second.version != version) continue;
+      newest = owned.second;
+      if (!fleet::is_final(owned.second.status)) newest_open = owned.second;
     }
-    return newest;
+    return newest_open ? newest_open : newest;
   }
 
   fleet::Expected<int> free_slots(std::int64_t, const fleet::PushRate&) override { return 1; }

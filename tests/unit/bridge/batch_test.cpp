@@ -96,6 +96,48 @@ TEST_F(Batch, ReportOfAForeignAttemptIsRefusedForGood) {
   EXPECT_TRUE(memory_.attempts.empty());
 }
 
+TEST_F(Batch, ReportsAfterAFailureAreOneFurtherAttempt) {
+  add_check("dev1");
+  add_report("dev1", Status::downloading);
+  add_report("dev1", Status::failed);
+  for (const auto status : {Status::downloading, Status::downloaded, Status::installing, Status::success}) {
+    add_report("dev1", status);
+    run();  // each in a batch of its own, so that it is found again in the database
+    errands_.clear();
+  }
+  ASSERT_EQ(memory_.attempts.size(), 2U);
+  EXPECT_EQ(memory_.attempts.begin()->second.second.status, Status::failed);
+  EXPECT_EQ(memory_.attempts.rbegin()->second.second.status, Status::success);
+  EXPECT_EQ(memory_.devices["dev1"].version, "1.1.0");
+}
+
+TEST_F(Batch, AResultOfAnotherVersionThanItsAttemptIsRefusedForGood) {
+  add_check("dev1");
+  run();
+  errands_.clear();
+  const auto attempt_id = memory_.devices["dev1"].offer->attempt_id;
+  add("dev1", fleet::Report{"9.9.9", Status::success, {}, "", attempt_id, {}});
+  run();
+  const auto told = std::get<fleet::ReportAnswer>(**answers_.back());
+  EXPECT_FALSE(told.recorded);
+  EXPECT_EQ(told.reason, "attempt_id 1 is of version 1.1.0, and firmware_version says 9.9.9");
+  EXPECT_EQ(memory_.devices["dev1"].version, "1.0.0");
+}
+
+TEST_F(Batch, AnotherEndThanTheAttemptHasIsNotRecorded) {
+  add_check("dev1");
+  add_report("dev1", Status::failed, 1);
+  add_report("dev1", Status::downloading, 1);
+  add_report("dev1", Status::failed, 1);
+  add_report("dev1", Status::success, 1);
+  run();
+  EXPECT_TRUE(std::get<fleet::ReportAnswer>(**answers_[2]).recorded) << "late, and heard";
+  EXPECT_TRUE(std::get<fleet::ReportAnswer>(**answers_[3]).recorded) << "a repetition";
+  const auto told = std::get<fleet::ReportAnswer>(**answers_[4]);
+  EXPECT_FALSE(told.recorded);
+  EXPECT_EQ(told.reason, "the attempt has already ended as failed");
+}
+
 TEST_F(Batch, RepeatedResultsWithoutAnOfferAreOneAttempt) {
   for (int i = 0; i < 10; ++i) add_report("dev1", Status::success);
   run();

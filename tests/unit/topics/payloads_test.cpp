@@ -99,6 +99,14 @@ TEST(Payloads, RefusedReportsStillHaveTheirReportId) {
   EXPECT_EQ(salvage_report_id(R"({"report_id":"r1","status":"nonsense"})"), "r1");
   EXPECT_EQ(salvage_report_id("{"), std::nullopt);
   EXPECT_EQ(salvage_report_id(R"({"report_id":5})"), std::nullopt);
+  // No JSON that the parser takes, yet its sender waits for a word.
+  EXPECT_EQ(salvage_report_id(R"({"a":1,"a":2,"report_id" : "r2"})"), "r2");
+  EXPECT_EQ(salvage_report_id(R"({"progress_percent":1e400,"report_id":"r3"})"), "r3");
+  EXPECT_EQ(salvage_report_id("{\"report_id\":\"" + std::string(200, 'x') + "\"}"), std::string(200, 'x'));
+  EXPECT_EQ(salvage_report_id("{\"report_id\":\"" + std::string(300, 'x') + "\"}"), std::nullopt);
+  EXPECT_EQ(salvage_report_id(R"({"report_id":"a\"b"})"), std::nullopt);
+  EXPECT_EQ(salvage_report_id("{\"report_id\":\"a\nb\"}"), std::nullopt);
+  EXPECT_EQ(salvage_report_id(R"({"report_id)"), std::nullopt);
 }
 
 TEST(Payloads, OnlyOurOffersHaveAnAttempt) {
