@@ -8,6 +8,7 @@
 #include <string_view>
 #include <utility>
 
+#include "bridge/device_proofs.hpp"
 #include "fleet/device_flow.hpp"
 #include "fleet/version.hpp"
 
@@ -232,9 +233,7 @@ void join(BatchOutcome& outcome, BatchOutcome half) {
   outcome.events_written = outcome.events_written || half.events_written;
 }
 
-}  // namespace
-
-BatchOutcome run_batch(std::vector<Errand> errands, Writer& writer) {
+BatchOutcome run_proven(std::vector<Errand> errands, Writer& writer) {
   auto attempted = attempt_batch(errands, writer);
   if (attempted) {
     for (const auto& work : attempted->works) {
@@ -261,9 +260,16 @@ BatchOutcome run_batch(std::vector<Errand> errands, Writer& writer) {
   const auto middle = std::next(errands.begin(), static_cast<std::ptrdiff_t>(errands.size() / 2));
   std::vector<Errand> second(std::make_move_iterator(middle), std::make_move_iterator(errands.end()));
   errands.erase(middle, errands.end());
-  auto outcome = run_batch(std::move(errands), writer);
-  join(outcome, run_batch(std::move(second), writer));
+  auto outcome = run_proven(std::move(errands), writer);
+  join(outcome, run_proven(std::move(second), writer));
   return outcome;
+}
+
+}  // namespace
+
+BatchOutcome run_batch(std::vector<Errand> errands, Writer& writer) {
+  if (!turn_away_unproven(errands, *writer.store)) return {std::move(errands), false};
+  return errands.empty() ? BatchOutcome{} : run_proven(std::move(errands), writer);
 }
 
 }  // namespace ota::bridge

@@ -44,7 +44,8 @@ struct Writer {
   std::set<std::string> refused_macs_told = {};
 };
 
-/// Runs errands through one transaction: register and load their devices, apply each message in order,
+/// Turns away who does not show to be the device it speaks for, then runs the errands through one
+/// transaction: register and load their devices, apply each message in order,
 /// commit, then reply. A row the database refuses never fails its neighbours: the batch is halved until it
 /// stands alone.
 [[nodiscard]] BatchOutcome run_batch(std::vector<Errand> errands, Writer& writer);

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "bridge/broker_address.hpp"
+#include "bridge/config_profile.hpp"
 #include "bridge/download_key.hpp"
 #include "bridge/issuing_authority.hpp"
 #include "bridge/manifest_keys.hpp"
@@ -151,6 +152,21 @@ Expected<void> events_keep_days(Config& config, const std::string& value) {
   return fleet::fail(ErrorKind::invalid, "must be 0 or a whole number from 30 to 36500");
 }
 
+Expected<void> device_auth(Config& config, const std::string& value) {
+  const auto auth = fleet::parse_device_auth(value);
+  if (!auth) return fleet::fail(ErrorKind::invalid, fleet::quoted(value) + " must be open, token or mtls");
+  config.device_auth = *auth;
+  return {};
+}
+
+Expected<void> profile(Config& config, const std::string& value) {
+  if (value != "development" && value != "production") {
+    return fleet::fail(ErrorKind::invalid, fleet::quoted(value) + " must be development or production");
+  }
+  config.is_production = value == "production";
+  return {};
+}
+
 struct Row {
   const char* name;
   const char* fallback;
@@ -159,11 +175,15 @@ struct Row {
 };
 
 constexpr Row kRows[] = {
+    {"OTA_PROFILE", "development", profile,
+     "production refuses to start with settings that are fit for development alone"},
     {"HOST", "0.0.0.0", text<&Config::host>, "address the HTTP server listens on"},
     {"PORT", "8080", number<&Config::port, 0, 65535>, "port of the HTTP server; 0 takes a free one"},
     {"API_KEY", "", text<&Config::api_key>,
      "root key of the admin routes (X-API-Key); without it, and without keys made by it, they answer 503"},
     {"API_KEY_FILE", "", secret<&Config::api_key>, "file that holds API_KEY instead"},
+    {"DEVICE_AUTH", "open", device_auth,
+     "how devices show over REST who they are: open (not at all), token, or mtls"},
     {"TRUSTED_PROXIES", "", trusted_proxies,
      "addresses and networks, separated by commas, of the proxies whose X-Forwarded-For is believed"},
     {"FIRMWARE_STORAGE_PATH", "/firmware", text<&Config::storage_path>, "folder of the firmware images"},
@@ -230,6 +250,83 @@ constexpr Row kRows[] = {
     {"LOG_LEVEL", "info", log_level, "trace, debug, info, warn or error"},
 };
 
+using Get = std::function<std::string(const std::string&)>;
+
+// A line for each, which begins with its variable.
+class Problems {
+ public:
+  void add(const std::string& variable, const std::string& message) {
+    if (!text_.empty()) text_ += '\n';
+    text_ += variable + ": " + message;
+  }
+  [[nodiscard]] const std::string& text() const { return text_; }
+
+ private:
+  std::string text_;
+};
+
+void test_secrets(const Get& get, Config& config, Problems& problems) {
+  for (const auto* name : {"API_KEY", "MQTT_PASSWORD"}) {
+    const auto file = std::string(name) + "_FILE";
+    if (!get(name).empty() && !get(file).empty())
+      problems.add(name, "is set and so is " + file + "; set one");
+  }
+  if (!config.mqtt_password.empty() && config.mqtt_username.empty()) {
+    problems.add("MQTT_PASSWORD", "needs MQTT_USERNAME, whose password it is");
+  }
+  if (const auto key = DownloadKey::load(config.download_key_file); !key) {
+    problems.add("DOWNLOAD_KEY_FILE", key.error().message);
+  } else if (*key && config.public_url.size() > kSignedUrlBytesMax) {
+    problems.add("PUBLIC_URL", "may have 200 characters with DOWNLOAD_KEY_FILE: devices take URLs of 512");
+  }
+  for (const auto* name : {"API_KEY_FILE", "MQTT_PASSWORD_FILE", "MQTT_KEY", "DOWNLOAD_KEY_FILE", "HTTPS_KEY",
+                           "DEVICE_CA_KEY"}) {
+    if (auto warning = warn_of_readers(name, get(name)); !warning.empty())
+      config.warnings.push_back(std::move(warning));
+  }
+}
+
+void test_tls(const Config& config, Problems& problems) {
+  if (config.mqtt_cert.empty() != config.mqtt_key.empty()) {
+    problems.add("MQTT_CERT", "goes together with MQTT_KEY; one of them is missing");
+  }
+  if (config.https_cert.empty() != config.https_key.empty()) {
+    problems.add("HTTPS_CERT", "goes together with HTTPS_KEY; one of them is missing");
+  }
+  if (!config.https_client_ca.empty() && config.https_cert.empty()) {
+    problems.add("HTTPS_CLIENT_CA", "needs HTTPS_CERT: without TLS no client shows a certificate");
+  }
+  if (!config.https_client_crl.empty() && config.https_client_ca.empty()) {
+    problems.add("HTTPS_CLIENT_CRL", "needs HTTPS_CLIENT_CA, the authorities that write the lists");
+  }
+  if (config.device_auth == fleet::DeviceAuth::mtls && config.https_client_ca.empty()) {
+    problems.add("DEVICE_AUTH", "mtls needs HTTPS_CLIENT_CA, by which devices' certificates are verified");
+  }
+}
+
+void test_signing(const Config& config, Problems& problems) {
+  if (const auto keys = ManifestKeys::load(config.manifest_keys); !keys) {
+    problems.add("MANIFEST_KEYS", keys.error().message);
+  } else if (config.require_signed && (*keys)->empty()) {
+    problems.add("REQUIRE_SIGNED", "needs MANIFEST_KEYS with at least one key");
+  }
+  if (config.device_ca_cert.empty() != config.device_ca_key.empty()) {
+    problems.add("DEVICE_CA_CERT", "goes together with DEVICE_CA_KEY; one of them is missing");
+  } else if (const auto authority =
+                 IssuingAuthority::load(config.device_ca_cert, config.device_ca_key, config.device_cert_days);
+             !authority) {
+    problems.add("DEVICE_CA_CERT", authority.error().message);
+  }
+  if (!config.crl_file.empty() && config.device_ca_cert.empty()) {
+    problems.add("CRL_FILE", "needs DEVICE_CA_CERT and DEVICE_CA_KEY, which sign it");
+  }
+  for (const auto& [name, value] : {std::pair{"BROKER_PID_FILE", &config.broker_pid_file},
+                                    std::pair{"BROKER_PROBE_URL", &config.broker_probe_url}}) {
+    if (!value->empty() && config.crl_file.empty())
+      problems.add(name, "is only of use with CRL_FILE, which is missing");
+  }
+}
+
 }  // namespace
 
 std::vector<ConfigVariable> config_variables() {
@@ -240,69 +337,24 @@ std::vector<ConfigVariable> config_variables() {
 
 Expected<Config> read_config(const std::function<std::string(const std::string&)>& get) {
   Config config;
-  std::string problems;
-  const auto add_problem = [&problems](const char* name, const std::string& message) {
-    if (!problems.empty()) problems += '\n';
-    problems.append(name).append(": ").append(message);
-  };
+  Problems problems;
   for (const auto& row : kRows) {
     const auto value = get(row.name);
     const auto done = row.set(config, value.empty() ? row.fallback : value);
-    if (!done) add_problem(row.name, done.error().message);
-  }
-  for (const auto* name : {"API_KEY", "MQTT_PASSWORD"}) {
-    const auto file = std::string(name) + "_FILE";
-    if (!get(name).empty() && !get(file).empty()) add_problem(name, "is set and so is " + file + "; set one");
-  }
-  if (const auto key = DownloadKey::load(config.download_key_file); !key) {
-    add_problem("DOWNLOAD_KEY_FILE", key.error().message);
-  } else if (*key && config.public_url.size() > kSignedUrlBytesMax) {
-    add_problem("PUBLIC_URL", "may have 200 characters with DOWNLOAD_KEY_FILE: devices take URLs of 512");
-  }
-  if (!config.mqtt_password.empty() && config.mqtt_username.empty()) {
-    add_problem("MQTT_PASSWORD", "needs MQTT_USERNAME, whose password it is");
-  }
-  if (config.mqtt_cert.empty() != config.mqtt_key.empty()) {
-    add_problem("MQTT_CERT", "goes together with MQTT_KEY; one of them is missing");
-  }
-  if (config.https_cert.empty() != config.https_key.empty()) {
-    add_problem("HTTPS_CERT", "goes together with HTTPS_KEY; one of them is missing");
-  }
-  if (!config.https_client_ca.empty() && config.https_cert.empty()) {
-    add_problem("HTTPS_CLIENT_CA", "needs HTTPS_CERT: without TLS no client shows a certificate");
-  }
-  if (!config.https_client_crl.empty() && config.https_client_ca.empty()) {
-    add_problem("HTTPS_CLIENT_CRL", "needs HTTPS_CLIENT_CA, the authorities that write the lists");
+    if (!done) problems.add(row.name, done.error().message);
   }
   if (!config.mqtt_shared_group.empty() && get("REPLICA").empty()) {
-    add_problem("REPLICA", "bridges that share a subscription need a name each; give every one its own");
+    problems.add("REPLICA", "bridges that share a subscription need a name each; give every one its own");
   }
-  if (const auto keys = ManifestKeys::load(config.manifest_keys); !keys) {
-    add_problem("MANIFEST_KEYS", keys.error().message);
-  } else if (config.require_signed && (*keys)->empty()) {
-    add_problem("REQUIRE_SIGNED", "needs MANIFEST_KEYS with at least one key");
+  test_secrets(get, config, problems);
+  test_tls(config, problems);
+  test_signing(config, problems);
+  if (config.is_production) {
+    for (const auto& problem : production_problems(config))
+      problems.add(problem.variable, problem.message + " (OTA_PROFILE=production)");
   }
-  if (config.device_ca_cert.empty() != config.device_ca_key.empty()) {
-    add_problem("DEVICE_CA_CERT", "goes together with DEVICE_CA_KEY; one of them is missing");
-  } else if (const auto authority =
-                 IssuingAuthority::load(config.device_ca_cert, config.device_ca_key, config.device_cert_days);
-             !authority) {
-    add_problem("DEVICE_CA_CERT", authority.error().message);
-  }
-  if (!config.crl_file.empty() && config.device_ca_cert.empty()) {
-    add_problem("CRL_FILE", "needs DEVICE_CA_CERT and DEVICE_CA_KEY, which sign it");
-  }
-  for (const auto& [name, value] : {std::pair{"BROKER_PID_FILE", &config.broker_pid_file},
-                                    std::pair{"BROKER_PROBE_URL", &config.broker_probe_url}}) {
-    if (!value->empty() && config.crl_file.empty())
-      add_problem(name, "is only of use with CRL_FILE, which is missing");
-  }
-  for (const auto* name : {"API_KEY_FILE", "MQTT_PASSWORD_FILE", "MQTT_KEY", "DOWNLOAD_KEY_FILE", "HTTPS_KEY",
-                           "DEVICE_CA_KEY"}) {
-    if (auto warning = warn_of_readers(name, get(name)); !warning.empty())
-      config.warnings.push_back(std::move(warning));
-  }
-  if (!problems.empty()) return fleet::fail(ErrorKind::invalid, problems);
+  if (!problems.text().empty()) return fleet::fail(ErrorKind::invalid, problems.text());
+  for (auto& warning : start_warnings(config)) config.warnings.push_back(std::move(warning));
   return config;
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "fleet/device_proof.hpp"
 #include "fleet/expected.hpp"
 #include "fleet/image_policy.hpp"
 #include "fleet/ip_address.hpp"
@@ -18,6 +19,8 @@ struct Config {
   int port = 0;
   std::string api_key;  ///< the root key of the admin routes; empty: none
   std::vector<fleet::IpNetwork> trusted_proxies;
+  fleet::DeviceAuth device_auth = fleet::DeviceAuth::open;
+  bool is_production = false;  ///< OTA_PROFILE: refuses to start with what is fit for development alone
   std::string storage_path;
   std::string public_url;         ///< no trailing slash; empty: relative download URLs
   std::string download_key_file;  ///< signs download URLs; empty: they are plain

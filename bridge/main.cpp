@@ -11,6 +11,7 @@
 #include <iostream>
 
 #include "bridge/config.hpp"
+#include "bridge/config_profile.hpp"
 #include "bridge/service.hpp"
 #include "bridge/service_manager.hpp"
 #include "sql/migrate.hpp"
@@ -171,6 +172,9 @@ int main(int argc, char** argv) {
       for (const auto& warning : *all) std::cout << "warning: " << warning << '\n';
     }
     std::cout << "the configuration is valid\n";
+    for (const auto& problem : ota::bridge::production_problems(*config))
+      std::cout << "OTA_PROFILE=production would ask: " << problem.variable << ": " << problem.message
+                << '\n';
     return 0;
   }
   set_up_log(config->log_level);

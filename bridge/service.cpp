@@ -37,6 +37,7 @@
 #include "sql/push_store.hpp"
 #include "sql/rollout_control.hpp"
 #include "sql/rollout_store.hpp"
+#include "sql/token_store.hpp"
 #include "sql/update_store.hpp"
 
 namespace ota::bridge {
@@ -88,6 +89,7 @@ class Service::Impl {
         events_(pool_),
         keys_(pool_),
         key_rings_(pool_),
+        tokens_(pool_),
         catalogs_(std::make_unique<sql::PgCatalogStore>()),
         key_cache_(key_rings_),
         fresh_releases_(releases_, catalogs_),
@@ -291,6 +293,7 @@ class Service::Impl {
     options.tls = tls_files(config);
     options.api_key = config.api_key;
     options.trusted_proxies = config.trusted_proxies;
+    options.device_auth = config.device_auth;
     options.require_signed = config.require_signed;
     options.images = config.images;
     options.version = program_version();
@@ -313,6 +316,7 @@ class Service::Impl {
             .events = fresh_events_,
             .manifests = *manifests_,
             .urls = urls_,
+            .tokens = tokens_,
             .keys = fresh_keys_,
             .key_ring = key_cache_,
             .sha256 = &sha256,
@@ -351,6 +355,7 @@ class Service::Impl {
   sql::PgEventStore events_;
   sql::PgKeyStore keys_;
   sql::PgKeyRingStore key_rings_;
+  sql::PgTokenStore tokens_;
   Refusals refusals_;
   CatalogCache catalogs_;
   KeyCache key_cache_;

@@ -7,6 +7,7 @@
 #include <string>
 #include <variant>
 
+#include "fleet/admin_key.hpp"
 #include "fleet/attempts.hpp"
 #include "fleet/catalog.hpp"
 #include "fleet/expected.hpp"
@@ -55,6 +56,8 @@ struct Message {
   Channel channel = Channel::rest;
   Time received_at{};
   std::variant<Check, Report, Presence, Expire, Settle> body;
+  /// Digest of the token that came with it and has to be the device's; nullopt where nothing is left to show.
+  std::optional<KeyDigest> token = {};
 };
 
 /// The offer a device is to act on. `release` and `catalog` keep each other alive.

@@ -66,6 +66,9 @@ class Api {
   Response list_keys(Request& request);
   Response create_key(Request& request);
   Response revoke_key(Request& request);
+  // Admins: devices' tokens (device_token_routes.cpp).
+  Response issue_token(Request& request);
+  Response revoke_token(Request& request);
 
   // Admins: devices' identities (certificate_routes.cpp, enrolment_routes.cpp).
   Response issue_certificate(Request& request);
@@ -99,11 +102,12 @@ class Api {
     std::string model;
   };
   [[nodiscard]] fleet::Expected<ReleaseName> find_release(const Request& request) const;
-  /// Whether the request may load that image; `forbidden` or `unauthorized` with a sentence when not.
-  [[nodiscard]] fleet::Expected<void> judge_download(const Request& request, const std::string& version,
-                                                     const std::string& model) const;
+  /// nullopt when the request may load that image, else the answer.
+  [[nodiscard]] std::optional<Response> refuse_download(const Request& request, const std::string& version,
+                                                        const std::string& model);
   [[nodiscard]] fleet::Expected<void> judge_ticket(const Request& request, const std::string& version,
                                                    const std::string& model) const;
+  [[nodiscard]] fleet::Expected<void> judge_loading_device(const Request& request) const;
   [[nodiscard]] fleet::Expected<fleet::Manifest> read_manifest(const std::string& text) const;
   [[nodiscard]] fleet::Expected<void> adopt_manifest(const std::string& text,
                                                      fleet::NewRelease& release) const;

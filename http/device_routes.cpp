@@ -4,6 +4,7 @@
 #include "fleet/parse_messages.hpp"
 #include "fleet/strict_json.hpp"
 #include "http/api.hpp"
+#include "http/device_identity.hpp"
 #include "http/params.hpp"
 #include "http/replies.hpp"
 
@@ -77,7 +78,9 @@ Response Api::refuse_message(const char* kind, const fleet::Error& error) const 
 }
 
 Response Api::submit(Request& request, fleet::Message message, Encode encode) {
-  if (ports_.may_speak && !ports_.may_speak(message.device_id)) {
+  // Who only claims to be the device must not use up what the device may send: a token speaks for itself.
+  const auto speaker = message.token ? fleet::to_hex(*message.token) : message.device_id;
+  if (ports_.may_speak && !ports_.may_speak(speaker)) {
     return error_reply(429, "this device sends too many messages; let it wait between them");
   }
   const auto later = request.answer_later();
@@ -93,24 +96,29 @@ Response Api::submit(Request& request, fleet::Message message, Encode encode) {
 Response Api::check(Request& request) {
   auto wanted = read_check(*request.params);
   if (!wanted) return refuse_message("check", wanted.error());
+  auto proof = proof_to_test(request, wanted->device_id, options_.device_auth, ports_.sha256);
+  if (!proof) return refuse_message("identity", proof.error());
   CheckForm form{&ports_.urls, wanted->device_id, wanted->with_attempt};
   return submit(request,
-                {std::move(wanted->device_id), fleet::Channel::rest, now(), std::move(wanted->check)},
+                {std::move(wanted->device_id), fleet::Channel::rest, now(), std::move(wanted->check), *proof},
                 [form = std::move(form)](const fleet::Answer& answer) { return check_reply(answer, form); });
 }
 
 Response Api::report(Request& request) {
   auto device_id = fleet::parse_id("device_id", request.captured);
   if (!device_id) return refuse_message("status", device_id.error());
+  auto proof = proof_to_test(request, *device_id, options_.device_auth, ports_.sha256);
+  if (!proof) return refuse_message("identity", proof.error());
   auto report = fleet::parse_json(request.body).and_then([&](const fleet::JsonValue& body) {
     return fleet::parse_report(body, *device_id);
   });
   if (!report) return refuse_message("status", report.error());
-  return submit(request, {std::move(*device_id), fleet::Channel::rest, now(), std::move(*report)},
+  return submit(request, {std::move(*device_id), fleet::Channel::rest, now(), std::move(*report), *proof},
                 report_reply);
 }
 
-// The signed manifest of a release, byte for byte, where an offer had no room for it.
+// The signed manifest of a release, byte for byte, where an offer had no room for it. Open to everybody: it
+// holds nothing secret, and what it says is vouched for by its signature and not by who fetches it.
 Response Api::manifest(Request& request) {
   const auto version = fleet::parse_version_text("version", request.captured);
   if (!version) return error_reply(version.error());

@@ -70,7 +70,7 @@ Response Api::download(Request& request) {
   if (!version) return error_reply(version.error());
   const auto model = optional_id_param(*request.params, "device_model");
   if (!model) return error_reply(model.error());
-  if (const auto may = judge_download(request, *version, *model); !may) return error_reply(may.error());
+  if (auto refusal = refuse_download(request, *version, *model)) return std::move(*refusal);
   const auto rows = index_.find(*version);
   if (!rows) return error_reply(rows.error());
   const auto row = choose(**rows, *version, *model);

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "fleet/device_proof.hpp"
 #include "fleet/download_url.hpp"
 #include "fleet/expected.hpp"
 #include "fleet/image_policy.hpp"
@@ -20,6 +21,7 @@
 #include "fleet/ports/front_desk.hpp"
 #include "fleet/ports/key_store.hpp"
 #include "fleet/ports/rollout_store.hpp"
+#include "fleet/ports/token_store.hpp"
 #include "http/identity_ports.hpp"
 #include "http/tls_files.hpp"
 
@@ -31,10 +33,11 @@ struct ServerOptions {
   int port = 8080;      ///< 0: any free one
   TlsFiles tls;         ///< with a certificate the port speaks HTTPS
   std::string api_key;  ///< the root key; without it and any other the admin routes answer 503
-  std::vector<fleet::IpNetwork> trusted_proxies;  ///< whose X-Forwarded-For is believed
-  bool require_signed = false;                    ///< uploads need a manifest that verifies
-  fleet::ImagePolicy images;                      ///< what an uploaded image must be
-  std::string version;                            ///< of this service, told on /health
+  std::vector<fleet::IpNetwork> trusted_proxies;            ///< whose X-Forwarded-For is believed
+  fleet::DeviceAuth device_auth = fleet::DeviceAuth::open;  ///< what the device routes ask for
+  bool require_signed = false;                              ///< uploads need a manifest that verifies
+  fleet::ImagePolicy images;                                ///< what an uploaded image must be
+  std::string version;                                      ///< of this service, told on /health
 
   int threads_max = fleet::kHttpThreadsMax;   ///< connections served at a time
   int queue_max = fleet::kWaitingAnswersMax;  ///< device messages that wait for their commit; beyond it 503
@@ -73,6 +76,7 @@ struct Ports {
   fleet::EventStore& events;
   const fleet::ManifestVerifier& manifests;
   const fleet::DownloadUrls& urls;
+  fleet::TokenStore& tokens;
   fleet::KeyStore& keys;
   fleet::KeySource& key_ring;
   fleet::Sha256 sha256 = nullptr;

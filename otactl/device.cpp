@@ -7,6 +7,7 @@
 #include "fleet/ids.hpp"
 #include "otactl/command.hpp"
 #include "otactl/device_key.hpp"
+#include "otactl/device_token.hpp"
 
 namespace ota::otactl {
 namespace {
@@ -173,7 +174,7 @@ void add_tokens(CLI::App& app, const ServerOptions& server) {
 }  // namespace
 
 void add_device(CLI::App& app, const ServerOptions& server) {
-  auto* device = app.add_subcommand("device", "A device's identity: its certificates");
+  auto* device = app.add_subcommand("device", "A device's identity: its certificates, its token");
   device->require_subcommand(1);
   device->fallthrough();
   const auto options = std::make_shared<DeviceOptions>();
@@ -182,6 +183,7 @@ void add_device(CLI::App& app, const ServerOptions& server) {
   add_issuing(*device, options, server, "replace", "replace",
               "The same for other hardware under the same id: revokes the earlier certificates");
   add_orders(*device, options, server);
+  add_device_token(*device, server);
   add_tokens(app, server);
 }
 

@@ -21,8 +21,8 @@ void refuse_too_many(Session& session, pqxx::work& work, const std::string& devi
 void insert_certificate(Session& session, pqxx::work& work, const std::string& device_id,
                         const fleet::IssuedCertificate& certificate, const std::string& by);
 
-/// Revokes all certificates of the device and withdraws the enrolment tokens for it alone; answers how many
-/// certificates that were.
+/// Revokes all certificates of the device, ends its token for REST, and withdraws the enrolment tokens for it
+/// alone; answers how many certificates that were.
 int revoke_certificates(Session& session, pqxx::work& work, const std::string& device_id,
                         const std::string& by, const std::string& why);
 

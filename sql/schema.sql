@@ -207,6 +207,18 @@ CREATE TABLE enrolment_tokens (
     refused_at   timestamptz                                  -- the last refusal that was written to the log
 );
 CREATE INDEX enrolment_tokens_device_idx ON enrolment_tokens (device_id) WHERE device_id IS NOT NULL;
+-- ---- devices over REST ------------------------------------------------------------------------------------------
+
+-- By which devices show over REST who they are (DEVICE_AUTH=token). The token itself is nowhere. It may be there before
+-- its device was ever heard.
+CREATE TABLE device_tokens (
+    device_id    text PRIMARY KEY,
+    token_sha256 text NOT NULL,
+    created_at   timestamptz NOT NULL DEFAULT now(),
+    created_by   text,
+    CONSTRAINT device_tokens_token_sha256_key UNIQUE (token_sha256),
+    CONSTRAINT device_tokens_token_sha256_check CHECK (token_sha256 ~ '^[0-9a-f]{64}$')
+);
 
 -- ---- the audit log ----------------------------------------------------------------------------------------------
 

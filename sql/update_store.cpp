@@ -88,6 +88,11 @@ constexpr Statement kAdoptAttempt = {"adopt_attempt", R"sql(
   SET attempt_id = $2::bigint, status_changed_at = coalesce(status_changed_at, reported_at)
   WHERE id = $1::bigint)sql"};
 
+// Whose a wrong token is has to be known as well: that is another refusal than one of a token of nobody.
+constexpr Statement kFindTokens = {"find_tokens", R"sql(
+  SELECT device_id, token_sha256 FROM device_tokens WHERE device_id = ANY($1::text[])
+  UNION ALL SELECT device_id, token_sha256 FROM device_tokens WHERE token_sha256 = ANY($2::text[]))sql"};
+
 void register_and_load(Script& script, const std::vector<Contact>& contacts) {
   ArrayLiteral ids, loaded, models, versions, macs, boots, reported, online, over_mqtt, registers, seen_at;
   std::set<std::string_view> macs_claimed;  // two claims of one MAC in a batch: the first in order has it
@@ -137,6 +142,24 @@ struct PgUpdateStore::State {
 
 PgUpdateStore::PgUpdateStore(const ConnectOptions& options) : state_(std::make_unique<State>(options)) {}
 PgUpdateStore::~PgUpdateStore() = default;
+
+Expected<fleet::DeviceTokens> PgUpdateStore::find_tokens(const std::vector<fleet::DeviceToken>& shown) {
+  state_->give_up();
+  return state_->session.run([&](Session& session) {
+    session.drop_if_dead();
+    ArrayLiteral ids, digests;
+    for (const auto& token : shown) {
+      ids.add(token.device_id);
+      digests.add(fleet::to_hex(token.digest));
+    }
+    fleet::DeviceTokens stored;
+    for (const auto& row : Script(session).execute(kFindTokens, {ids.str(), digests.str()}).run()) {
+      // What only psql can have made wrong is nobody's token.
+      if (const auto digest = fleet::digest_from_hex(text_of(row[1]))) stored.emplace(text_of(row[0]), *digest);
+    }
+    return stored;
+  });
+}
 
 Expected<std::vector<Device>> PgUpdateStore::begin(const std::vector<Contact>& contacts) {
   state_->give_up();

@@ -14,6 +14,8 @@ class PgUpdateStore final : public fleet::UpdateStore {
   explicit PgUpdateStore(const ConnectOptions& options = {});
   ~PgUpdateStore() override;
 
+  [[nodiscard]] fleet::Expected<fleet::DeviceTokens> find_tokens(
+      const std::vector<fleet::DeviceToken>& shown) override;
   [[nodiscard]] fleet::Expected<std::vector<fleet::Device>> begin(
       const std::vector<fleet::Contact>& contacts) override;
   [[nodiscard]] fleet::Expected<std::optional<fleet::Attempt>> find_attempt(const std::string& device_id,

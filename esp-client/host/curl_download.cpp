@@ -4,15 +4,15 @@
 
 namespace ota::device::host {
 
-CurlDownload::CurlDownload(HttpClient& client, std::string base_url, std::string token)
-    : transfer_(client, *this), base_url_(std::move(base_url)), token_(std::move(token)) {}
+CurlDownload::CurlDownload(HttpClient& client, std::string base_url, Credentials credentials)
+    : transfer_(client, *this), base_url_(std::move(base_url)), credentials_(std::move(credentials)) {}
 
 void CurlDownload::start(std::string_view url, std::uint64_t offset_bytes) {
   no_base_ = url.substr(0, 1) == "/" && base_url_.empty();
   if (no_base_) return;
   const std::string whole = (url.substr(0, 1) == "/" ? base_url_ : std::string()) + std::string(url);
   const bool is_ours = !base_url_.empty() && whole.compare(0, base_url_.size() + 1, base_url_ + '/') == 0;
-  transfer_.authorize(is_ours ? token_ : std::string());
+  transfer_.authorize(is_ours ? credentials_ : Credentials());
   transfer_.get(whole, offset_bytes, 0);
 }
 

@@ -10,8 +10,8 @@ namespace ota::device::host {
 class CurlDownload final : public Download, public TransferSink {
  public:
   // `base_url` stands before a download_url that starts with "/", without a slash at its end; may be empty.
-  // `token` is sent there and nowhere else.
-  CurlDownload(HttpClient& client, std::string base_url, std::string token);
+  // `credentials` are shown there and nowhere else.
+  CurlDownload(HttpClient& client, std::string base_url, Credentials credentials);
   virtual ~CurlDownload() = default;
 
   // Before the first start(); nullptr while the device reboots.
@@ -29,7 +29,7 @@ class CurlDownload final : public Download, public TransferSink {
  private:
   HttpClient::Transfer transfer_;
   std::string base_url_;
-  std::string token_;
+  Credentials credentials_;
   Agent* agent_ = nullptr;
   bool no_base_ = false;  // a relative URL and nothing to put before it
 };

@@ -124,7 +124,14 @@ void HttpClient::Transfer::prepare(const std::string& url, std::uint32_t timeout
   // Thousands of devices share this process; an idle connection of each would starve a small server.
   curl_easy_setopt(easy_, CURLOPT_FORBID_REUSE, 1L);
   // libcurl keeps this header from another host that a redirect leads to.
-  if (!token_.empty()) headers_ = curl_slist_append(headers_, ("Authorization: Bearer " + token_).c_str());
+  const Credentials& mine = credentials_;
+  if (!mine.token.empty()) {
+    headers_ = curl_slist_append(headers_, ("Authorization: Bearer " + mine.token).c_str());
+  }
+  if (!mine.cert_file.empty()) {
+    curl_easy_setopt(easy_, CURLOPT_SSLCERT, mine.cert_file.c_str());
+    curl_easy_setopt(easy_, CURLOPT_SSLKEY, mine.key_file.c_str());
+  }
   if (!options.ca_file.empty()) curl_easy_setopt(easy_, CURLOPT_CAINFO, options.ca_file.c_str());
 }
 

@@ -32,6 +32,13 @@ struct HttpOptions {
   std::uint32_t connect_timeout_s = 10;
 };
 
+// By which a device shows a server who it is; what is empty is not shown.
+struct Credentials {
+  std::string token;      // as `Authorization: Bearer`
+  std::string cert_file;  // client certificate
+  std::string key_file;   // its key
+};
+
 // All transfers of the process on libcurl's multi interface. One thread.
 class HttpClient final : public FdHandler {
  public:
@@ -65,8 +72,8 @@ class HttpClient::Transfer {
   Transfer(const Transfer&) = delete;
   Transfer& operator=(const Transfer&) = delete;
 
-  // Sent with every further request as `Authorization: Bearer`; empty: none.
-  void authorize(std::string token) { token_ = std::move(token); }
+  // Shown with every further request.
+  void authorize(Credentials credentials) { credentials_ = std::move(credentials); }
   // Any transfer under way is stopped first. `timeout_s` 0: none.
   void get(const std::string& url, std::uint64_t offset_bytes, std::uint32_t timeout_s);
   void post_json(const std::string& url, std::string_view body, std::uint32_t timeout_s);
@@ -88,7 +95,7 @@ class HttpClient::Transfer {
   TransferSink& sink_;
   CURL* easy_ = nullptr;
   curl_slist* headers_ = nullptr;
-  std::string token_;
+  Credentials credentials_;
   std::string body_;
   std::string content_range_;
   std::string checksum_;

@@ -51,8 +51,8 @@ class Fleet {
       if (keys_) device.signatures = &*keys_;
       devices_.push_back(std::make_unique<SimulatedDevice>(
           device, http_,
-          [this, token = device.token](const std::string& device_id, Observer& observer) {
-            return make_link(device_id, observer, token);
+          [this, credentials = device.credentials](const std::string& device_id, Observer& observer) {
+            return make_link(device_id, observer, credentials);
           },
           watch_));
     }
@@ -81,9 +81,9 @@ class Fleet {
     }
   }
 
-  std::unique_ptr<Link> make_link(const std::string& id, Observer& observer, const std::string& token) {
+  std::unique_ptr<Link> make_link(const std::string& id, Observer& observer, const Credentials& credentials) {
     if (!options_.rest_url.empty())
-      return std::make_unique<RestLink>(http_, options_.rest_url, id, observer, token);
+      return std::make_unique<RestLink>(http_, options_.rest_url, id, observer, credentials);
     MqttOptions own = options_.mqtt;
     own.cert_file = with_id(own.cert_file, id);
     own.key_file = with_id(own.key_file, id);

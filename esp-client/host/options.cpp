@@ -114,7 +114,8 @@ Options parse_options(int argc, char** argv) {
                  "File with the device's token for the REST server; {id} is replaced");
   app.add_option("--ca", options.mqtt.ca_file,
                  "CA certificate; turns TLS on; enrolling writes it where it is not there");
-  app.add_option("--cert", options.mqtt.cert_file, "Device certificate; {id} is replaced");
+  app.add_option("--cert", options.mqtt.cert_file,
+                 "Device certificate, for the broker or the REST server; {id} is replaced");
   app.add_option("--key", options.mqtt.key_file, "Its key; {id} is replaced");
   app.add_option("--username", options.mqtt.username,
                  "MQTT user, where the broker asks for one; {id} is replaced");
@@ -185,7 +186,11 @@ DeviceOptions device_options(const Options& options, const std::string& id, unsi
   device.first_version = options.version;
   device.folder = options.state_folder + "/" + id;
   device.http_base_url = options.http_base_url;
-  if (!options.token_file.empty()) device.token = read_token(with_id(options.token_file, id));
+  if (!options.token_file.empty()) device.credentials.token = read_token(with_id(options.token_file, id));
+  if (!options.rest_url.empty()) {
+    device.credentials.cert_file = with_id(options.mqtt.cert_file, id);
+    device.credentials.key_file = with_id(options.mqtt.key_file, id);
+  }
   device.timing.check_interval_ms = options.interval_s * 1000;
   device.slot_bytes = options.slot_bytes;
   device.reboot_ms = options.reboot_ms;

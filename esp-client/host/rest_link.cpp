@@ -31,12 +31,12 @@ std::string url_encoded(const std::string& text) {
 }  // namespace
 
 RestLink::RestLink(HttpClient& client, std::string base_url, std::string device_id, Observer& observer,
-                   std::string token)
+                   Credentials credentials)
     : transfer_(client, *this),
       base_url_(std::move(base_url)),
       device_id_(std::move(device_id)),
       observer_(observer) {
-  transfer_.authorize(std::move(token));
+  transfer_.authorize(std::move(credentials));
 }
 
 void RestLink::power_on(Agent& agent) {

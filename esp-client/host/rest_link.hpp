@@ -11,9 +11,8 @@ namespace ota::device::host {
 // whose 200 is the ack. There is no presence.
 class RestLink final : public Link, public TransferSink {
  public:
-  // `token`: the device's own, where the server asks for one.
   RestLink(HttpClient& client, std::string base_url, std::string device_id, Observer& observer,
-           std::string token = {});
+           Credentials credentials = {});
 
   void power_on(Agent& agent) override;
   void power_off() override;

@@ -14,7 +14,7 @@ SimulatedDevice::SimulatedDevice(const DeviceOptions& options, HttpClient& http,
       watcher_(watcher),
       nvs_(options.folder, options.durable),
       slots_(options.folder, nvs_, options.slot_bytes, options.durable, options.fault),
-      download_(http, options.http_base_url, options.token) {
+      download_(http, options.http_base_url, options.credentials) {
   std::filesystem::create_directories(options.folder);
   if (!nvs_.read(options.first_version)) {
     throw std::runtime_error("the state of " + id_ + " in " + options.folder + " cannot be read or written");

@@ -19,7 +19,7 @@ struct DeviceOptions {
   std::string first_version;  // when its state folder is empty
   std::string folder;
   std::string http_base_url;
-  std::string token;  // for that server; empty: it asks for none
+  Credentials credentials;  // for that server
   Timing timing;
   std::uint64_t slot_bytes = 16U << 20U;
   std::uint64_t reboot_ms = 500;

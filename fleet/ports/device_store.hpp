@@ -66,8 +66,8 @@ class DeviceStore {
   /// `not_found`; `conflict` when another device has the mac. Writes a device_updated event.
   [[nodiscard]] virtual Expected<void> patch_device(const std::string& device_id,
                                                     const DevicePatch& patch) = 0;
-  /// Removes the device and its offer, revokes its certificates, keeps its history; writes a device_deleted
-  /// event. `not_found`.
+  /// Removes the device, its offer and its token, revokes its certificates, keeps its history; writes a
+  /// device_deleted event. `not_found`.
   [[nodiscard]] virtual Expected<void> delete_device(const std::string& device_id, const std::string& by) = 0;
   [[nodiscard]] virtual Expected<GroupOutcome> change_group(const GroupChange& change) = 0;
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "fleet/device.hpp"
+#include "fleet/device_proof.hpp"
 #include "fleet/expected.hpp"
 #include "fleet/rollout_policy.hpp"
 #include "fleet/time.hpp"
@@ -67,6 +68,10 @@ struct BatchChanges {
 class UpdateStore {
  public:
   virtual ~UpdateStore() = default;
+
+  /// Outside a transaction: the stored tokens of the devices of `shown`, and of whichever devices have one of
+  /// the digests of `shown`.
+  [[nodiscard]] virtual Expected<DeviceTokens> find_tokens(const std::vector<DeviceToken>& shown) = 0;
 
   /// Begins a transaction, registers `contacts` (unique ids, sorted by id) in one statement and answers their
   /// devices in the same order, locked until the end. What is not loaded, or not known, answers a Device with

@@ -18,6 +18,8 @@ class FakeUpdateStore final : public fleet::UpdateStore {
     std::map<std::string, fleet::Device> devices;
     std::map<std::int64_t, std::pair<std::string, fleet::Attempt>> attempts;
     std::vector<fleet::Event> events;
+    fleet::DeviceTokens tokens;
+    int token_queries = 0;
     std::set<std::string> refused_devices;  ///< their batch fails as `invalid`
     int away_for = 0;                       ///< so many begins fail as `unavailable`
     int commits = 0;
@@ -25,6 +27,12 @@ class FakeUpdateStore final : public fleet::UpdateStore {
   };
 
   explicit FakeUpdateStore(Memory* memory) : memory_(memory) {}
+
+  fleet::Expected<fleet::DeviceTokens> find_tokens(const std::vector<fleet::DeviceToken>&) override {
+    ++memory_->token_queries;
+    if (memory_->away_for > 0) return fleet::fail(fleet::ErrorKind::unavailable, "away");
+    return memory_->tokens;
+  }
 
   fleet::Expected<std::vector<fleet::Device>> begin(const std::vector<fleet::Contact>& contacts) override {
     memory_->batch_sizes.push_back(contacts.size());

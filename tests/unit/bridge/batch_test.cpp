@@ -36,6 +36,13 @@ class Batch : public ::testing::Test {
   void add_report(const std::string& id, Status status, std::optional<std::int64_t> attempt_id = {}) {
     add(id, fleet::Report{"1.1.0", status, {}, "", attempt_id, {}});
   }
+  // The same by REST, with a token.
+  void add_shown(const std::string& id, const std::string& token) {
+    add_check(id);
+    errands_.back().message.channel = fleet::Channel::rest;
+    errands_.back().message.token = tests::test_sha256(token);
+  }
+  fleet::ErrorKind refusal(std::size_t index) { return answers_.at(index)->error().kind; }
   BatchOutcome run() { return run_batch(std::move(errands_), writer_); }
 
   tests::FakeUpdateStore::Memory memory_;
@@ -152,6 +159,51 @@ TEST_F(Batch, MacOfAnotherDeviceIsRefusedWithOneEvent) {
   }
   ASSERT_EQ(memory_.events.size(), 1U);
   EXPECT_EQ(memory_.events[0].type, "mac_refused");
+}
+
+TEST_F(Batch, OnlyADevicesOwnTokenSpeaksForIt) {
+  memory_.tokens = {{"dev1", tests::test_sha256("one")}, {"dev2", tests::test_sha256("two")}};
+  add_shown("dev1", "one");
+  add_shown("dev2", "one");
+  add_shown("dev3", "three");
+  run();
+  EXPECT_TRUE(std::holds_alternative<fleet::OfferAnswer>(**answers_[0]));
+  EXPECT_EQ(refusal(1), fleet::ErrorKind::forbidden);
+  EXPECT_EQ(refusal(2), fleet::ErrorKind::unauthorized);
+  EXPECT_EQ(memory_.devices.size(), 1U) << "of the others nothing was recorded";
+  EXPECT_EQ(memory_.token_queries, 1);
+}
+
+TEST_F(Batch, AForgedMessageDoesNotRideOnAGenuineOne) {
+  memory_.tokens = {{"dev1", tests::test_sha256("one")}};
+  add_shown("dev1", "one");
+  add_shown("dev1", "forged");
+  std::get<fleet::Check>(errands_.back().message.body).version = "6.6.6";
+  run();
+  EXPECT_TRUE(*answers_[0]);
+  EXPECT_EQ(refusal(1), fleet::ErrorKind::unauthorized);
+  EXPECT_EQ(memory_.devices.at("dev1").version, "1.0.0");
+}
+
+TEST_F(Batch, AsksForNoTokensWhereNoneIsShown) {
+  add_check("dev1");
+  run();
+  EXPECT_EQ(memory_.token_queries, 0);
+}
+
+TEST_F(Batch, NobodyIsTurnedAwayWhileTheTokensCannotBeRead) {
+  memory_.away_for = 1;
+  add_shown("dev1", "one");
+  add_check("dev2");
+  EXPECT_EQ(run().postponed.size(), 2U);
+  EXPECT_FALSE(answers_[0]);
+}
+
+TEST_F(Batch, ABatchOfRefusedMessagesTouchesNoRow) {
+  add_shown("dev1", "one");
+  run();
+  EXPECT_EQ(refusal(0), fleet::ErrorKind::unauthorized);
+  EXPECT_TRUE(memory_.batch_sizes.empty());
 }
 
 TEST_F(Batch, SaysWhichOffersChangedAfterTheCommit) {

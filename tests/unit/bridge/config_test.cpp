@@ -55,6 +55,12 @@ TEST(Config, NamesEveryBadVariableAtOnce) {
       {"UPLOAD_BYTES_MAX", "1e9"},
       {"REPLICA", "a/b"},
       {"DEVICE_MESSAGES_PER_SECOND", "fast"},
+      {"DEVICE_AUTH", "basic"},
+      {"OTA_PROFILE", "prod"},
+      {"API_KEY_FILE", "/no/file"},
+      {"MQTT_PASSWORD_FILE", "/no/file"},
+      {"DOWNLOAD_KEY_FILE", "/no/file"},
+      {"DOWNLOAD_URL_MINUTES", "0"},
       {"PUSH_PER_SECOND", "-1"},
       {"MQTT_SHARED_GROUP", "a#"},
       {"MODEL_CHIPS", "a=b"},
@@ -113,12 +119,12 @@ TEST(Config, WarnsOfASecretThatEverybodyMayRead) {
   const auto path = ::testing::TempDir() + "/api-key-" + std::to_string(::getpid());
   std::ofstream(path) << "0123456789abcdef0123456789abcdef\n";
   ::chmod(path.c_str(), 0644);
-  const auto open = read({{"API_KEY_FILE", path}});
+  const auto open = read({{"API_KEY_FILE", path}, {"DEVICE_AUTH", "token"}});
   ASSERT_TRUE(open);
   ASSERT_EQ(open->warnings.size(), 1U);
   EXPECT_EQ(open->warnings[0].rfind("API_KEY_FILE: every account", 0), 0U) << open->warnings[0];
   ::chmod(path.c_str(), 0640);
-  EXPECT_TRUE(read({{"API_KEY_FILE", path}})->warnings.empty());
+  EXPECT_TRUE(read({{"API_KEY_FILE", path}, {"DEVICE_AUTH", "token"}})->warnings.empty());
   ::unlink(path.c_str());
 }
 

@@ -65,7 +65,7 @@ class RestDevice : public ::testing::Test {
     device_ = std::make_unique<SimulatedDevice>(
         options_, http_,
         [this](const std::string& id, Observer& observer) {
-          return std::make_unique<RestLink>(http_, server_.url(), id, observer, options_.token);
+          return std::make_unique<RestLink>(http_, server_.url(), id, observer, options_.credentials);
         },
         watcher_);
   }
@@ -227,7 +227,7 @@ TEST_F(RestDevice, AResultIsKeptWhileTheServerDoubtsWhoSentIt) {
 }
 
 TEST_F(RestDevice, SendsItsTokenWithEveryRequest) {
-  options_.token = "t0ken";
+  options_.credentials.token = "t0ken";
   make_device();
   expect_updated();
   for (const Request& request : server_.requests())
@@ -235,7 +235,7 @@ TEST_F(RestDevice, SendsItsTokenWithEveryRequest) {
 }
 
 TEST_F(RestDevice, ATokenGoesToItsOwnServerOnly) {
-  options_.token = "t0ken";
+  options_.credentials.token = "t0ken";
   HttpScriptServer elsewhere([this](const Request& request) { return good_download(request); });
   download_url_ = elsewhere.url() + "/1.1.0";
   make_device();

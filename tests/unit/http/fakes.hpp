@@ -15,6 +15,7 @@
 #include "fleet/ports/front_desk.hpp"
 #include "fleet/ports/key_store.hpp"
 #include "fleet/ports/rollout_store.hpp"
+#include "fleet/ports/token_store.hpp"
 
 namespace ota::tests {
 
@@ -214,6 +215,31 @@ class FakeManifests final : public fleet::ManifestVerifier {
     if (manifest.key_id != "unknown") return {};
     return fleet::fail(fleet::ErrorKind::invalid, "manifest: key unknown is not known to this server");
   }
+};
+
+class FakeTokens final : public fleet::TokenStore {
+ public:
+  fleet::Expected<void> set_token(const fleet::DeviceToken& token, const std::string& by) override {
+    tokens[token.device_id] = token.digest;
+    last_by = by;
+    return {};
+  }
+  fleet::Expected<void> remove_token(const std::string& device_id, const std::string& by) override {
+    last_by = by;
+    if (tokens.erase(device_id) > 0) return {};
+    return fleet::fail(fleet::ErrorKind::not_found, "device " + device_id + " has no token");
+  }
+  fleet::Expected<std::optional<std::string>> find_owner(const fleet::KeyDigest& digest) override {
+    if (away) return fleet::fail(fleet::ErrorKind::unavailable, "the database is away");
+    for (const auto& [device_id, stored] : tokens) {
+      if (stored == digest) return device_id;
+    }
+    return std::nullopt;
+  }
+
+  fleet::DeviceTokens tokens;
+  std::string last_by;
+  bool away = false;
 };
 
 class FakeDevices final : public fleet::DeviceStore {

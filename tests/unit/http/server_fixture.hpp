@@ -80,6 +80,7 @@ class ServerTest : public ::testing::Test {
                     .events = events_,
                     .manifests = manifests_,
                     .urls = urls_,
+                    .tokens = tokens_,
                     .keys = keys_,
                     .key_ring = keys_,
                     .sha256 = &test_sha256,
@@ -125,6 +126,7 @@ class ServerTest : public ::testing::Test {
   FakeManifests manifests_;
   http::HealthDetails health_{"connected"};
   fleet::DownloadUrls urls_;
+  FakeTokens tokens_;
   std::atomic<fleet::Time> now_{kNow};
   FakeKeys keys_;
   std::uint8_t keys_made_ = 0;

@@ -1,0 +1,50 @@
+#include "http/device_identity.hpp"
+
+#include <algorithm>
+#include <cctype>
+#include <string>
+
+namespace ota::http {
+namespace {
+
+using fleet::ErrorKind;
+
+// Names of schemes are case-insensitive (RFC 9110 section 11.1).
+bool begins_with_bearer(std::string_view value) {
+  constexpr std::string_view kScheme = "bearer ";
+  return value.size() >= kScheme.size() &&
+         std::equal(kScheme.begin(), kScheme.end(), value.begin(), [](char lower, char given) {
+           return lower == std::tolower(static_cast<unsigned char>(given));
+         });
+}
+
+fleet::Error missing_proof(fleet::DeviceAuth auth) {
+  return {ErrorKind::unauthorized, auth == fleet::DeviceAuth::mtls
+                                       ? "connect with the device's client certificate"
+                                       : "send the device's token: Authorization: Bearer TOKEN"};
+}
+
+}  // namespace
+
+std::optional<std::string_view> device_token(const Request& request) {
+  if (const auto token = request.header("X-Device-Token"); token && !token->empty()) return token;
+  const auto authorization = request.header("Authorization");
+  if (!authorization || !begins_with_bearer(*authorization)) return std::nullopt;
+  auto token = authorization->substr(authorization->find(' '));
+  token.remove_prefix(std::min(token.find_first_not_of(' '), token.size()));
+  return token.empty() ? std::nullopt : std::optional(token);
+}
+
+fleet::Expected<std::optional<fleet::KeyDigest>> proof_to_test(const Request& request,
+                                                               std::string_view device_id,
+                                                               fleet::DeviceAuth auth, fleet::Sha256 sha256) {
+  if (auth == fleet::DeviceAuth::open) return std::nullopt;
+  if (!request.client_name.empty() && request.client_name == device_id) return std::nullopt;
+  if (auth == fleet::DeviceAuth::token) {
+    if (const auto token = device_token(request)) return sha256(*token);
+  }
+  if (request.client_name.empty()) return tl::unexpected(missing_proof(auth));
+  return fleet::fail(ErrorKind::forbidden, "the client certificate is another device's");
+}
+
+}  // namespace ota::http
