@@ -9,7 +9,8 @@ _ota_options() {
     test) printf '%s' '--preset -R -j --help' ;;
     logs) printf '%s' 'bridge mosquitto postgres --dir -f -n --help' ;;
     device) printf '%s' 'add revoke --dir --help' ;;
-    help) printf '%s' 'setup demo test up down device logs bench' ;;
+    help) printf '%s' 'setup demo test up down device logs bench fuzz' ;;
+    fuzz) printf '%s' '--seconds --help' ;;
     bench | setup) printf '%s' '--help' ;;
   esac
 }
@@ -22,7 +23,7 @@ _ota() {
     --only) words='postgres mosquitto bridge postgres,mosquitto postgres,bridge' ;;
     *)
       if ((COMP_CWORD == 1)); then
-        words='setup demo test up down device logs bench help --help'
+        words='setup demo test up down device logs bench fuzz help --help'
       else
         words=$(_ota_options "${COMP_WORDS[1]}")
       fi

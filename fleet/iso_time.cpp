@@ -80,7 +80,11 @@ std::optional<Time> parse_iso_time(std::string_view text) {
   const year_month_day date{std::chrono::year(year), std::chrono::month(static_cast<unsigned>(month)),
                             std::chrono::day(static_cast<unsigned>(day))};
   if (!offset || !text.empty() || !date.ok()) return std::nullopt;
-  return Time(sys_days(date)) + hours(hour) + minutes(minute) + seconds(second) + fraction - *offset;
+  const auto time =
+      Time(sys_days(date)) + hours(hour) + minutes(minute) + seconds(second) + fraction - *offset;
+  // Its offset must not take it out of the years that can be written again.
+  constexpr auto kEnd = Time(sys_days(std::chrono::year(10000) / January / 1));
+  return time < Time{} || time >= kEnd ? std::nullopt : std::optional<Time>(time);
 }
 
 std::string to_iso(Time time) {

@@ -200,5 +200,28 @@ TEST(Style, EveryRouteIsInTheOpenApi) {
   }
 }
 
+// What a parser is, its header says: it declares parse_…, decode_…, or read_… of a text or JSON.
+TEST(Style, EveryParserHasAFuzzerWithSeeds) {
+  const auto table = read(kRoot / "tests/fuzz/CMakeLists.txt");
+  const std::regex parser(
+      R"(\b(parse_|decode_|inspect_)[a-z_]+\(|\bread_[a-z_]+\((std::string_view|const fleet::JsonValue))");
+  for (const auto& source : sources()) {
+    const bool may_parse = source.folder == "fleet" || source.folder == "topics" || source.folder == "http" ||
+                           source.folder == "bridge" || source.path.rfind("esp-client/core/", 0) == 0;
+    const auto stem = fs::path(source.path).replace_extension(".cpp").string();
+    if (!may_parse || fs::path(source.path).extension() != ".hpp" || !fs::exists(kRoot / stem)) continue;
+    if (!std::regex_search(source.text, parser)) continue;
+    EXPECT_NE(table.find(" " + stem), std::string::npos)
+        << stem << " parses; give it a fuzzer (docs/fuzzing.md)";
+  }
+  const std::regex row(R"(ota_fuzzer\(([a-z0-9_]+) +PARSES)");
+  std::size_t fuzzers = 0;
+  for (std::sregex_iterator at(table.begin(), table.end(), row), end; at != end; ++at, ++fuzzers) {
+    const auto corpus = kRoot / "tests/fuzz/corpus" / (*at)[1].str();
+    EXPECT_TRUE(fs::exists(corpus) && !fs::is_empty(corpus)) << corpus << " has no seeds";
+  }
+  EXPECT_GE(fuzzers, 20U);
+}
+
 }  // namespace
 }  // namespace ota
