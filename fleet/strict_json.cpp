@@ -122,6 +122,10 @@ Expected<JsonValue> parse_json(std::string_view text, std::size_t bytes_max) {
     return fail(ErrorKind::too_large, "JSON of " + std::to_string(text.size()) + " bytes; at most " +
                                           std::to_string(bytes_max) + " are taken");
   }
+  // The library takes a NUL byte for the end of the text, whatever stands behind it.
+  if (const auto nul = text.find('\0'); nul != std::string_view::npos) {
+    return fail(ErrorKind::malformed, "not valid JSON at byte " + std::to_string(nul + 1) + ", a NUL");
+  }
   Builder builder;
   if (!Json::sax_parse(text.begin(), text.end(), &builder))
     return fail(ErrorKind::malformed, builder.problem());

@@ -11,7 +11,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (fuzz::value_or_sentence(value) == nullptr) return 0;
   fuzz::require(size <= kBytesMax, "the limit holds");
   const auto written = fleet::to_json(*value);
-  fuzz::require(written.find('\0') == std::string::npos && written.find("\\u0000") == std::string::npos,
+  fuzz::require(text.find('\0') == std::string_view::npos && written.find('\0') == std::string::npos,
                 "no NUL comes through");
   const auto again = fleet::parse_json(written);
   fuzz::require(again.has_value(), "what was written can be read");

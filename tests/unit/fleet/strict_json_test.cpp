@@ -18,6 +18,8 @@ TEST(StrictJson, RefusesWhatIsHostileWithASentence) {
       {"", "not valid JSON"},
       {"{", "not valid JSON"},
       {"{}x", "not valid JSON"},
+      {std::string("{}\0", 3), "NUL"},
+      {std::string("{}\0x", 4), "NUL"},
       {"{\"a\":1,\"a\":2}", "stands twice"},
       {"{\"a\":\"\xff\"}", "not valid JSON"},
       {"{\"a\":\"\\u0000\"}", "NUL"},
