@@ -82,7 +82,8 @@ class Session {
   std::unique_ptr<pqxx::connection> connection_;
   std::set<std::string_view> prepared_;
   std::chrono::steady_clock::time_point next_attempt_{};
-  fleet::Error last_error_;
+  // Also what is said when a connection is lost within a second of its making.
+  fleet::Error last_error_{fleet::ErrorKind::unavailable, "PostgreSQL is away", kAwayForStrangers};
 };
 
 }  // namespace ota::sql

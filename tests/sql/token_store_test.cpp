@@ -54,7 +54,7 @@ TEST_F(Tokens, AWriterFindsThoseOfItsDevicesAndWhoseAreShown) {
 TEST_F(Tokens, WhatOnlySqlCanHaveMadeWrongIsRefused) {
   EXPECT_THROW(database_.value("INSERT INTO device_tokens VALUES ('a', 'in plain text')"), std::exception);
   ASSERT_TRUE(tokens_.set_token({"a", digest(1)}, ""));
-  EXPECT_EQ(tokens_.set_token({"b", digest(1)}, "").error().kind, ErrorKind::conflict);
+  EXPECT_EQ(tokens_.set_token({"b", digest(1)}, "").error().kind, ErrorKind::invalid);
 }
 
 TEST_F(Tokens, GoWithTheirDevice) {

@@ -270,18 +270,6 @@ TEST_F(Hostile, APacketOf256MegabytesIsCutByTheBroker) {
   EXPECT_EQ(other.check("1.0.0").value("update_available", true), false);
 }
 
-// The broker lets 64 kB through; the bridge takes less, and says so.
-TEST_F(Hostile, AMessageBelowTheBrokersLimitAndAboveOursIsRefused) {
-  HandPlayedDevice device(*stack_, "large-1", "m-large");
-  const auto before = refused("check");
-  const auto from = device.mqtt().received();
-  device.mqtt().publish(device.topic("check"), R"({"device_model":"m","current_version":"1","x":")" +
-                                                   std::string(40000, 'x') + "\"}");
-  const auto answer = device.offer_after(from);
-  EXPECT_NE(answer.value("reason", "").find("16384"), std::string::npos) << answer;
-  EXPECT_EQ(refused("check"), before + 1);
-}
-
 // The time from a check to its answer, of each of `count` devices `times` in a row; sorted.
 std::vector<Clock::duration> answer_times(Stack& stack, const std::string& prefix, int count, int times) {
   std::vector<std::unique_ptr<HandPlayedDevice>> devices;

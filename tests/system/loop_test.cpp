@@ -71,7 +71,7 @@ TEST_F(Loop, DeviceOverMqttIsOfferedReportsAndCompletes) {
   EXPECT_EQ(updates[0]["status"], "success");
   EXPECT_EQ(database_.value(
                 "SELECT string_agg(event_type, ',' ORDER BY id) FROM ota_events WHERE device_id = 'loop-1'"),
-            "update_started,update_completed");
+            "certificate_issued,update_started,update_completed");
 }
 
 TEST_F(Loop, PollingDeviceTakesTheSameWay) {

@@ -34,7 +34,6 @@ class FakeDesk final : public fleet::FrontDesk {
     reply(given);
   }
 
-  /// The last message, which must be there.
   fleet::Message last() {
     const std::lock_guard lock(mutex_);
     return messages_.back();
