@@ -43,6 +43,9 @@ clear_ground() {
   done
 }
 
+# A broker that reads its files again cuts anonymous clients, such as those of the plain listener.
+authority_environment() { :; }
+
 setting_of() { (. "$1/settings" && printf '%s' "${!2}"); }
 
 # Like the stack's own broker, and one listener more: without TLS, whose cost for the device's side would hide the

@@ -26,7 +26,9 @@ constexpr std::size_t kInFlightMax = 200;
 constexpr auto kAnswerWaitMax = 10s;
 constexpr auto kKeepAlive = 20s;
 constexpr auto kDrainMax = 2s;
-constexpr std::int32_t kSessionExpirySeconds = 24 * 3600;
+// Never (MQTT 5, section 3.1.2.11.2). Mosquitto corrupts its list of ends when it is told to read its files
+// again while a session with an end is absent.
+constexpr std::int32_t kSessionExpirySeconds = -1;
 // A broker that is restarted is back in a moment: about ten seconds of quick tries, then longer pauses.
 constexpr int kQuickTries = 25;
 constexpr auto kReconnectPauseMin = 500ms;

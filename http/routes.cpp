@@ -79,7 +79,7 @@ const std::vector<Route>& routes() {
       {"GET",    "/api/admin/enrolment-tokens",                  Role::viewer,    BodyKind::none,          Lane::admin,    &Api::list_enrolment_tokens},
       {"POST",   "/api/admin/enrolment-tokens",                  Role::admin,     BodyKind::optional_json, Lane::admin,    &Api::create_enrolment_token},
       {"DELETE", "/api/admin/enrolment-tokens/{token_id}",       Role::admin,     BodyKind::none,          Lane::admin,    &Api::revoke_enrolment_token},
-      {"POST",   "/api/admin/devices/{device_id}/token",         Role::admin,     BodyKind::optional_json, Lane::admin,    &Api::issue_token},
+      {"POST",   "/api/admin/devices/{device_id}/token",         Role::admin,     BodyKind::none,          Lane::admin,    &Api::issue_token},
       {"DELETE", "/api/admin/devices/{device_id}/token",         Role::operator_, BodyKind::none,          Lane::admin,    &Api::revoke_token},
       {"POST",   "/api/admin/groups/{group}/devices",            Role::operator_, BodyKind::long_json,     Lane::admin,    &Api::change_group},
       {"POST",   "/api/admin/freeze",                            Role::admin,     BodyKind::optional_json, Lane::admin,    &Api::freeze},
