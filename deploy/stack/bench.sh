@@ -106,7 +106,7 @@ summarise() {
     "$BENCH_DIR/samples.jsonl" | write_atomically "$results" 0644
   {
     printf 'figure\tbridge\treference\tratio\tgoal\t\n'
-    jq -r '.figures[] | [.what, .bridge, .reference, .ratio, .goal, if .met then "met" else "NOT MET" end] | @tsv' \
+    jq -r '.figures[] | [.what, .bridge, .reference, .ratio, .goal, if .met == null then "" elif .met then "met" else "NOT MET" end] | @tsv' \
       "$results"
   } | awk -F'\t' '{ printf "%-42s %18s %18s %7s   %-12s %s\n", $1, $2, $3, $4, $5, $6 }'
   printf 'medians of %s rounds; all samples: %s\n' "$BENCH_ROUND" "$results"

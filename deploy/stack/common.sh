@@ -87,6 +87,8 @@ random_free_port() {
   local port attempt
   for attempt in {1..200}; do
     port=$((16384 + (RANDOM * 32768 + RANDOM) % 16384))
+    # A part that starts later has not taken its port yet.
+    [[ " ${HTTP_PORT:-} ${MQTTS_PORT:-} ${MQTT_INTERNAL_PORT:-} " != *" $port "* ]] || continue
     port_is_taken "$port" || {
       printf '%s' "$port"
       return
