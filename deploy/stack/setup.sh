@@ -22,9 +22,9 @@ MOSQUITTO_PRIVATE=$OTA_ROOT/.deps/mosquitto
 BUILD_PRESET=release
 # Empty: everything, the tests and the bench too.
 BUILD_TARGETS=()
-# What a stack and its simulated devices need: the first demo does not wait for the tests to compile.
+# What a stack, its admin and its simulated devices need: the first demo does not wait for the tests to compile.
 # shellcheck disable=SC2034
-STACK_TARGETS=(ota-bridge ota-device)
+STACK_TARGETS=(ota-bridge ota-device otactl)
 
 help_setup() {
   cat <<'TEXT'
