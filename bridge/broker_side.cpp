@@ -22,7 +22,6 @@ MqttOptions link_options(const Config& config, const topics::Names& names) {
   options.ca = config.mqtt_ca;
   options.cert = config.mqtt_cert;
   options.key = config.mqtt_key;
-  options.durable_session = config.mqtt_shared_group.empty();
   options.will_topic = names.service(config.replica);
   options.will_payload = topics::encode_service_offline();
   return options;
@@ -79,8 +78,7 @@ void BrokerSide::catalog_changed() {
   monitor_.wake();
 }
 
-// After every connect: the broker may have forgotten the session, and Paho does not subscribe again by
-// itself.
+// After every connect: the session ended with the last one, and Paho does not subscribe again by itself.
 bool BrokerSide::subscribe() {
   for (const auto kind : {DeviceTopic::check, DeviceTopic::status, DeviceTopic::presence}) {
     if (!link_.subscribe({share_prefix_ + names_.every_device(kind)})) return false;

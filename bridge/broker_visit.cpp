@@ -43,7 +43,7 @@ bool show(SSL_CTX* context, const VisitOptions& options) {
          SSL_CTX_use_PrivateKey(context, key.get()) == 1;
 }
 
-// Everything in memory: a canary's key is on no disk. The broker's name is verified like its certificate.
+// The broker's name is verified like its certificate.
 ContextPtr make_context(const VisitOptions& options, const std::string& host) {
   ContextPtr context(SSL_CTX_new(TLS_client_method()));
   if (!context || !trust(context.get(), options.ca_pem) || !show(context.get(), options)) return nullptr;

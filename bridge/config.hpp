@@ -39,7 +39,7 @@ struct Config {
   std::string mqtt_cert;
   std::string mqtt_key;
   std::string mqtt_root;
-  std::string mqtt_shared_group;  ///< empty: alone, with a durable session
+  std::string mqtt_shared_group;  ///< empty: alone
   std::string replica;
 
   int db_writers = 0;

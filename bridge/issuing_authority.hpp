@@ -9,7 +9,7 @@
 
 namespace ota::bridge {
 
-/// A certificate with its key, both in PEM form, that lives in memory alone.
+/// A certificate with its key, both in PEM form, that exists to be refused.
 struct Canary {
   std::string certificate;
   std::string key;
@@ -41,7 +41,7 @@ class IssuingAuthority final : public fleet::DeviceAuthority {
   /// When the issuing certificate itself ends.
   [[nodiscard]] fleet::Time ends_at() const;
 
-  /// A short-lived certificate under a name no device can have, to try the broker with. Its serial is of a
+  /// A certificate under a name no device can have, to try the broker with. Its serial is of a
   /// kind that is_canary knows.
   [[nodiscard]] fleet::Expected<Canary> make_canary(fleet::Time now, std::chrono::seconds life) const;
   [[nodiscard]] static bool is_canary(const std::string& serial);

@@ -26,9 +26,6 @@ constexpr std::size_t kInFlightMax = 200;
 constexpr auto kAnswerWaitMax = 10s;
 constexpr auto kKeepAlive = 20s;
 constexpr auto kDrainMax = 2s;
-// Never (MQTT 5, section 3.1.2.11.2). Mosquitto corrupts its list of ends when it is told to read its files
-// again while a session with an end is absent.
-constexpr std::int32_t kSessionExpirySeconds = -1;
 // A broker that is restarted is back in a moment: about ten seconds of quick tries, then longer pauses.
 constexpr int kQuickTries = 25;
 constexpr auto kReconnectPauseMin = 500ms;
@@ -152,7 +149,7 @@ class MqttLink::Impl : private mqtt::iaction_listener {
   mqtt::connect_options connect_options() {
     mqtt::connect_options connect;
     connect.set_mqtt_version(MQTTVERSION_5);
-    connect.set_clean_start(!options_.durable_session);
+    connect.set_clean_start(true);  // and session expiry 0, by default: docs/decisions/0011
     connect.set_keep_alive_interval(kKeepAlive);
     connect.set_connect_timeout(5s);
     connect.set_automatic_reconnect(false);
@@ -176,19 +173,10 @@ class MqttLink::Impl : private mqtt::iaction_listener {
 
   bool connect_once() {
     try {
-      auto connect = connect_options();
-      // Properties last, on the object that connects: in Paho C++ 1.2 a copy keeps pointing at the old one's.
-      mqtt::properties properties;
-      const std::int32_t expiry_s = options_.durable_session ? kSessionExpirySeconds : 0;
-      properties.add(mqtt::property(mqtt::property::SESSION_EXPIRY_INTERVAL, expiry_s));
-      connect.set_properties(std::move(properties));
-      const auto token = client_.connect(connect);
-      if (!token->wait_for(kAnswerWaitMax)) {
+      if (!client_.connect(connect_options())->wait_for(kAnswerWaitMax)) {
         spdlog::warn("mqtt: {} does not answer", options_.url);
         return false;
       }
-      spdlog::debug("mqtt: the broker {} our session",
-                    token->get_connect_response().is_session_present() ? "kept" : "does not know");
     } catch (const mqtt::exception& error) {
       if (failures_++ % 20 == 0) spdlog::warn("mqtt: cannot connect to {}: {}", options_.url, error.what());
       return false;

@@ -15,8 +15,7 @@ struct MqttOptions {
   std::string ca;
   std::string cert;
   std::string key;
-  bool durable_session = true;  ///< false with shared subscriptions: clean start, session expiry 0
-  std::string will_topic;       ///< retained last will
+  std::string will_topic;  ///< retained last will
   std::string will_payload;
 };
 

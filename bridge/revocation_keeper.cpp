@@ -26,9 +26,8 @@ constexpr std::size_t kUnprovenMax = 10000;
 constexpr auto kInForceWithin = 6s;
 constexpr auto kReloadTakes = 1s;
 constexpr auto kProbePause = 200ms;
-// Each bridge renews its canary twice a day and keeps those of others as long as they live.
-constexpr auto kCanaryLife = 24h;
-constexpr auto kCanaryRenewed = 12h;
+// So long the canaries of earlier lists, or of other bridges that keep the same file, stay on it.
+constexpr auto kOldCanaryStays = 24h;
 constexpr auto kGoodCanaryLife = 10min;
 // Lists are renewed when half their time has passed: so little left means that something keeps failing.
 constexpr int kAlarmPart = 3;
@@ -40,7 +39,10 @@ bool is_canary(const RevokedSerial& entry) {
 }  // namespace
 
 RevocationKeeper::RevocationKeeper(Ports ports)
-    : ports_(std::move(ports)), file_(ports_.crl_file, *ports_.authority) {}
+    : ports_(std::move(ports)),
+      file_(ports_.crl_file, *ports_.authority),
+      canary_file_(ports_.crl_file),
+      canary_(canary_file_.read()) {}
 
 RevocationKeeper::~RevocationKeeper() {
   stop();
@@ -92,7 +94,7 @@ Expected<void> RevocationKeeper::keep() {
   const auto uncut = ports_.store->uncut(kCutMax);
   if (!uncut) return tl::unexpected(uncut.error().with_context("cannot read what is revoked"));
   const auto now = SteadyClock::now();
-  if (!uncut->empty() || now >= look_at_ || file_.has_changed() || needs_canary()) {
+  if (!uncut->empty() || now >= look_at_ || file_.has_changed()) {
     if (auto current = bring_up_to_date(); !current) return current;
     look_at_ = now + kLookEvery;
   }
@@ -118,7 +120,7 @@ Expected<void> RevocationKeeper::bring_up_to_date() {
   if (on_disk) ends_at_ = on_disk->next_update;
   const auto half = std::chrono::hours(24) * ports_.crl_days / 2;
   const bool lasts = on_disk && ends_at_ > ports_.now() + half;
-  if (lasts && listed == *wanted && !needs_canary()) return {};
+  if (lasts && listed == *wanted && !needs_canary(*on_disk)) return {};
   return write(std::move(*wanted));
 }
 
@@ -143,32 +145,34 @@ Expected<std::vector<RevokedSerial>> RevocationKeeper::gather(const Expected<Rev
 
 Expected<void> RevocationKeeper::write(std::vector<RevokedSerial> revoked) {
   const auto now = ports_.now();
-  if (needs_canary()) {
-    auto canary = ports_.authority->make_canary(now, kCanaryLife);
-    if (!canary) return tl::unexpected(canary.error());
-    canary_ = std::move(*canary);
-    canary_made_at_ = now;
-  }
+  const auto life = std::chrono::hours(24) * ports_.crl_days;
+  const auto canary = ports_.authority->make_canary(now, life);
+  if (!canary) return tl::unexpected(canary.error());
   if (const auto before = file_.read(); before) {
     std::copy_if(
         before->entries.begin(), before->entries.end(), std::back_inserter(revoked),
-        [&](const RevokedSerial& entry) { return is_canary(entry) && entry.revoked_at > now - kCanaryLife; });
+        [&](const RevokedSerial& entry) { return is_canary(entry) && entry.revoked_at > now - kOldCanaryStays; });
   }
-  if (canary_) revoked.push_back({canary_->serial, std::chrono::floor<std::chrono::seconds>(now)});
+  revoked.push_back({canary->serial, std::chrono::floor<std::chrono::seconds>(now)});
   std::sort(revoked.begin(), revoked.end());
   revoked.erase(std::unique(revoked.begin(), revoked.end()), revoked.end());
-  const auto ends_at = now + std::chrono::hours(24) * ports_.crl_days;
-  const auto list = ports_.authority->sign_list(revoked, now, ends_at);
+  const auto list = ports_.authority->sign_list(revoked, now, now + life);
   if (!list) return tl::unexpected(list.error());
+  // The canary first: one that no list names is replaced, a list that no canary is known of proves nothing.
+  if (auto kept = canary_file_.replace(*canary); !kept) return kept;
   if (auto replaced = file_.replace(*list); !replaced) return replaced;
-  ends_at_ = ends_at;
+  canary_ = *canary;
+  ends_at_ = now + life;
   reload_due_ = true;
-  spdlog::info("revocation list: written with {} entries", revoked.size() - (canary_ ? 1 : 0));
+  spdlog::info("revocation list: written with {} entries",
+               revoked.size() - std::count_if(revoked.begin(), revoked.end(), is_canary));
   return {};
 }
 
+// A broker that has the list is not told: at each reading it ends sessions (docs/decisions/0011).
 Expected<void> RevocationKeeper::put_in_force() {
   probe_at_ = {};
+  if (ports_.probe && ports_.probe(*canary_) == Visit::refused) return {};
   if (ports_.reload) {
     if (auto reloaded = ports_.reload(); !reloaded) return reloaded;
   }
@@ -195,7 +199,7 @@ Expected<void> RevocationKeeper::await_refusal() {
 // Now and then, and after each change: the broker must refuse what is revoked and accept what is good.
 Expected<void> RevocationKeeper::try_broker() {
   probe_at_ = SteadyClock::now() + kProbeEvery;
-  if (!ports_.probe || !canary_) return {};
+  if (!ports_.probe) return {};
   if (auto refused = await_refusal(); !refused) return refused;
   if (!unproven_.empty()) cut(std::exchange(unproven_, {}));
   const auto good = ports_.authority->make_canary(ports_.now(), kGoodCanaryLife);
@@ -223,8 +227,10 @@ void RevocationKeeper::cut(const std::vector<fleet::UncutDevice>& devices) {
   spdlog::info("revocation: {} certificates are out of use", devices.size());
 }
 
-bool RevocationKeeper::needs_canary() const {
-  return ports_.probe && (!canary_ || canary_made_at_ < ports_.now() - kCanaryRenewed);
+bool RevocationKeeper::needs_canary(const RevocationList& on_disk) const {
+  return !canary_ || std::none_of(on_disk.entries.begin(), on_disk.entries.end(), [&](const auto& entry) {
+    return entry.serial == canary_->serial;
+  });
 }
 
 void RevocationKeeper::note(const Expected<void>& outcome) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "bridge/broker_visit.hpp"
+#include "bridge/canary_file.hpp"
 #include "bridge/crl_file.hpp"
 #include "bridge/issuing_authority.hpp"
 #include "fleet/ports/revocation_store.hpp"
@@ -68,14 +69,15 @@ class RevocationKeeper {
   fleet::Expected<void> await_refusal();
   fleet::Expected<void> try_broker();
   void cut(const std::vector<fleet::UncutDevice>& devices);
-  [[nodiscard]] bool needs_canary() const;
+  [[nodiscard]] bool needs_canary(const RevocationList& on_disk) const;
   void note(const fleet::Expected<void>& outcome);
   bool pause(std::chrono::milliseconds time);
 
   Ports ports_;
   CrlFile file_;
-  std::optional<Canary> canary_;  // on the list, to be refused by the broker
-  fleet::Time canary_made_at_{};
+  CanaryFile canary_file_;
+  // Each list has a canary of its own: a broker that refuses it has read that list, or a later one.
+  std::optional<Canary> canary_;
   fleet::Time ends_at_{};
   bool reload_due_ = true;  // a process before may have written the list and died
   SteadyTime

@@ -67,9 +67,13 @@ class RevocationKeeperTest : public ::testing::Test {
     authority_.reset();
     fs::remove_all(folder_);
   }
-  void SetUp() override { fs::remove(file()); }
+  void SetUp() override {
+    fs::remove(file());
+    fs::remove(canary_file());
+  }
 
   static fs::path file() { return folder_ / "crl.pem"; }
+  static fs::path canary_file() { return folder_ / "crl.pem.canary"; }
   static std::string bytes() {
     std::ifstream in(file(), std::ios::binary);
     return {std::istreambuf_iterator<char>(in), {}};
@@ -84,11 +88,6 @@ class RevocationKeeperTest : public ::testing::Test {
     }
     return serials;
   }
-  static bool is_listed(const Canary& canary) {
-    const auto list = authority_->read_list(bytes());
-    return list && std::any_of(list->entries.begin(), list->entries.end(),
-                               [&](const auto& entry) { return entry.serial == canary.serial; });
-  }
 
   RevocationKeeper::Ports ports() {
     RevocationKeeper::Ports ports;
@@ -97,6 +96,9 @@ class RevocationKeeperTest : public ::testing::Test {
     ports.now = [this] { return now_; };
     ports.reload = [this]() -> fleet::Expected<void> {
       ++reloads_;
+      brokers_list_.clear();
+      const auto list = authority_->read_list(bytes());
+      for (const auto& entry : list->entries) brokers_list_.insert(entry.serial);
       return {};
     };
     ports.probe = [this](const Canary& canary) { return probe_(canary); };
@@ -120,9 +122,10 @@ class RevocationKeeperTest : public ::testing::Test {
       std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now());
   int reloads_ = 0;
   std::vector<std::string> cut_;
-  // A broker that does as its list says.
-  std::function<Visit(const Canary&)> probe_ = [](const Canary& canary) {
-    return is_listed(canary) ? Visit::refused : Visit::welcome;
+  std::set<std::string> brokers_list_;
+  // A broker that does as the list says that it has read.
+  std::function<Visit(const Canary&)> probe_ = [this](const Canary& canary) {
+    return brokers_list_.count(canary.serial) == 1 ? Visit::refused : Visit::welcome;
   };
 };
 
@@ -205,6 +208,40 @@ TEST_F(RevocationKeeperTest, ABrokerThatAcceptsTheRevokedIsAnAlarm) {
   keeper.turn();
   EXPECT_NE(keeper.state().problem.find("accepts a REVOKED certificate"), std::string::npos);
   EXPECT_EQ(cut_, std::vector<std::string>{"a"}) << "gone for now all the same";
+}
+
+TEST_F(RevocationKeeperTest, ABrokerThatKeepsAnEarlierListIsAnAlarm) {
+  auto deaf = ports();
+  deaf.reload = [reload = deaf.reload, told = 0]() mutable -> fleet::Expected<void> {
+    return told++ == 0 ? reload() : fleet::Expected<void>();
+  };
+  RevocationKeeper keeper(std::move(deaf));
+  keeper.turn();
+  EXPECT_EQ(keeper.state().problem, "");
+  revoke("4a", "a");
+  keeper.turn();
+  EXPECT_NE(keeper.state().problem.find("accepts a REVOKED certificate"), std::string::npos);
+}
+
+TEST_F(RevocationKeeperTest, ABrokerThatHasTheListIsLeftAloneAtTheNextStart) {
+  const auto start = [&] {
+    RevocationKeeper keeper(ports());
+    keeper.turn();
+    EXPECT_EQ(keeper.state().problem, "");
+  };
+  start();
+  start();
+  EXPECT_EQ(reloads_, 1);
+  EXPECT_EQ(fs::status(canary_file()).permissions(), fs::perms::owner_read | fs::perms::owner_write);
+  revoke("4a", "a");
+  start();
+  EXPECT_EQ(reloads_, 2) << "a revocation while it was away";
+  brokers_list_.clear();
+  start();
+  EXPECT_EQ(reloads_, 3) << "a bridge that died between the list and the signal";
+  std::ofstream(canary_file()) << "garbage";
+  start();
+  EXPECT_EQ(reloads_, 4) << "a list whose canary is lost is made anew";
 }
 
 TEST_F(RevocationKeeperTest, ABrokerThatRefusesTheGoodIsAnAlarm) {
