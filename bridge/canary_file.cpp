@@ -34,7 +34,8 @@ fleet::Expected<void> CanaryFile::replace(const Canary& canary) const {
   const auto pem = canary.certificate + canary.key;
   const UniqueFd file(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
   // Not synced: a lost canary costs one more list.
-  const bool written = file && ::write(file.get(), pem.data(), pem.size()) == static_cast<ssize_t>(pem.size());
+  const bool written =
+      file && ::write(file.get(), pem.data(), pem.size()) == static_cast<ssize_t>(pem.size());
   if (!written || std::rename(fresh.c_str(), path_.c_str()) != 0) {
     return fleet::fail(fleet::ErrorKind::unavailable, "cannot write " + path_ + ": " + std::strerror(errno));
   }

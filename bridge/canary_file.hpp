@@ -8,8 +8,8 @@
 
 namespace ota::bridge {
 
-/// Keeps the canary of the revocation list beside it, so that a bridge that starts can tell whether the broker
-/// already has that list, and leaves it alone if so. For this process' user only.
+/// Keeps the canary of the revocation list beside it, so that a bridge that starts can tell whether the
+/// broker already has that list, and leaves it alone if so. For this process' user only.
 class CanaryFile {
  public:
   explicit CanaryFile(const std::string& crl_file) : path_(crl_file + ".canary") {}

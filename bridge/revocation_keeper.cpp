@@ -149,9 +149,10 @@ Expected<void> RevocationKeeper::write(std::vector<RevokedSerial> revoked) {
   const auto canary = ports_.authority->make_canary(now, life);
   if (!canary) return tl::unexpected(canary.error());
   if (const auto before = file_.read(); before) {
-    std::copy_if(
-        before->entries.begin(), before->entries.end(), std::back_inserter(revoked),
-        [&](const RevokedSerial& entry) { return is_canary(entry) && entry.revoked_at > now - kOldCanaryStays; });
+    std::copy_if(before->entries.begin(), before->entries.end(), std::back_inserter(revoked),
+                 [&](const RevokedSerial& entry) {
+                   return is_canary(entry) && entry.revoked_at > now - kOldCanaryStays;
+                 });
   }
   revoked.push_back({canary->serial, std::chrono::floor<std::chrono::seconds>(now)});
   std::sort(revoked.begin(), revoked.end());
@@ -228,9 +229,8 @@ void RevocationKeeper::cut(const std::vector<fleet::UncutDevice>& devices) {
 }
 
 bool RevocationKeeper::needs_canary(const RevocationList& on_disk) const {
-  return !canary_ || std::none_of(on_disk.entries.begin(), on_disk.entries.end(), [&](const auto& entry) {
-    return entry.serial == canary_->serial;
-  });
+  return !canary_ || std::none_of(on_disk.entries.begin(), on_disk.entries.end(),
+                                  [&](const auto& entry) { return entry.serial == canary_->serial; });
 }
 
 void RevocationKeeper::note(const Expected<void>& outcome) {

@@ -2,6 +2,7 @@
 // prevails.
 #include <gtest/gtest.h>
 
+#include <csignal>
 #include <iostream>
 
 #include "tests/support/database.hpp"
@@ -61,6 +62,19 @@ TEST_F(Healing, ClearedOfferStaysClearedAfterTheBrokerIsKilled) {
   // ./ota up is back once the bridge is connected again and has compared: nobody sees the old offer.
   EXPECT_EQ(rest.get("/health").json().value("mqtt", ""), "connected");
   EXPECT_EQ(standing("dev-1"), "");
+}
+
+// Mosquitto 2.0 ends an absent session once more at SIGHUP, and some connects later that costs it its life
+// (docs/decisions/0011).
+TEST_F(Healing, ABridgeThatDiesLeavesNoSessionOnTheBroker) {
+  stack_.kill("bridge");
+  const auto left = [&] {
+    return stack_.log("mosquitto").find("ota-bridge-bridge closed") != std::string::npos;
+  };
+  ASSERT_TRUE(eventually(left));
+  ASSERT_EQ(::kill(stack_.pid("mosquitto"), SIGHUP), 0);
+  { const HandPlayedDevice after(stack_, "dev-1"); }
+  EXPECT_EQ(stack_.log("mosquitto").find("ota-bridge-bridge disconnected"), std::string::npos);
 }
 
 TEST_F(Healing, OffersTheBrokerForgotAreRebuiltAndPlantedOnesCleared) {
