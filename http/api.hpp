@@ -107,6 +107,7 @@ class Api {
                                                         const std::string& model);
   [[nodiscard]] fleet::Expected<void> judge_ticket(const Request& request, const std::string& version,
                                                    const std::string& model) const;
+  [[nodiscard]] fleet::Expected<void> judge_standing(const std::string& device_id) const;
   [[nodiscard]] fleet::Expected<void> judge_loading_device(const Request& request) const;
   [[nodiscard]] fleet::Expected<fleet::Manifest> read_manifest(const std::string& text) const;
   [[nodiscard]] fleet::Expected<void> adopt_manifest(const std::string& text,

@@ -34,6 +34,8 @@ constexpr Statement kBlock = {"block_device", R"sql(
   ON CONFLICT (device_id) DO UPDATE SET revoked_at = now(), online = false WHERE d.revoked_at IS NULL)sql"};
 constexpr Statement kUnblock = {"unblock_device",
                                 "UPDATE devices SET revoked_at = NULL WHERE device_id = $1"};
+constexpr Statement kIsRevoked = {"device_is_revoked",
+                                  "SELECT FROM devices WHERE device_id = $1 AND revoked_at IS NOT NULL"};
 constexpr Statement kOtherHardware = {"other_hardware", R"sql(
   UPDATE devices SET revoked_at = NULL, mac_address = NULL, boot_id = NULL WHERE device_id = $1)sql"};
 
@@ -120,6 +122,12 @@ Expected<void> PgCertificateStore::reinstate(const std::string& device_id, const
       throw Refusal(ErrorKind::not_found, "no device with id " + device_id);
     }
     if (revoked) log_identity(session, work, "device_reinstated", device_id, identity_json("", why), by);
+  });
+}
+
+Expected<bool> PgCertificateStore::is_revoked(const std::string& device_id) {
+  return in_transaction(pool_, [&](Session& session, pqxx::work& work) {
+    return !session.execute(work, kIsRevoked, without_nul(device_id)).empty();
   });
 }
 

@@ -20,6 +20,7 @@ class PgCertificateStore final : public fleet::CertificateStore {
   [[nodiscard]] fleet::Expected<int> revoke(const fleet::Revocation& revocation) override;
   [[nodiscard]] fleet::Expected<void> reinstate(const std::string& device_id, const std::string& by,
                                                 const std::string& why) override;
+  [[nodiscard]] fleet::Expected<bool> is_revoked(const std::string& device_id) override;
 
  private:
   ConnectionPool& pool_;

@@ -61,6 +61,8 @@ class CertificateStore {
   /// `not_found`.
   [[nodiscard]] virtual Expected<void> reinstate(const std::string& device_id, const std::string& by,
                                                  const std::string& why) = 0;
+  /// Whether the device is blocked.
+  [[nodiscard]] virtual Expected<bool> is_revoked(const std::string& device_id) = 0;
 };
 
 }  // namespace ota::fleet

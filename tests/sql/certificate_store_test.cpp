@@ -111,6 +111,14 @@ TEST_F(Certificates, ADeviceThatWasNeverHeardCanBeRevoked) {
   EXPECT_EQ(revoked_of("ghost"), "t");
 }
 
+TEST_F(Certificates, WhoIsRevokedIsTold) {
+  EXPECT_EQ(certificates_.is_revoked("a"), false) << "a stranger";
+  ASSERT_TRUE(certificates_.revoke({"a", {}, "ann", ""}));
+  EXPECT_EQ(certificates_.is_revoked("a"), true);
+  ASSERT_TRUE(certificates_.reinstate("a", "ann", "found"));
+  EXPECT_EQ(certificates_.is_revoked("a"), false);
+}
+
 TEST_F(Certificates, ReinstatingLetsANewOneBeIssuedAndNoOldOneBack) {
   ASSERT_TRUE(certificates_.record(certificate("a", "4a")));
   ASSERT_TRUE(certificates_.revoke({"a", {}, "ann", ""}));

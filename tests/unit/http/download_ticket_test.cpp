@@ -85,5 +85,14 @@ TEST_F(DownloadTickets, ExpiryIsTestedWhereADownloadBegins) {
   expect_refused(url, "expired", {{"Range", "bytes=60000-"}});
 }
 
+TEST_F(DownloadTickets, EndWithTheRevocationOfTheirDevice) {
+  const auto url = offered_url();
+  certificates_.revoked.device_id = "dev1";
+  expect_refused(url, "device dev1 is revoked");
+  expect_refused(url, "device dev1 is revoked", {{"Range", "bytes=60000-"}});
+  certificates_.is_away = true;
+  EXPECT_EQ(get(url).status, 200) << "images are served without the database";
+}
+
 }  // namespace
 }  // namespace ota::tests

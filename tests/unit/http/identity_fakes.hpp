@@ -38,9 +38,14 @@ class FakeCertificates final : public fleet::CertificateStore {
     if (device_id == "nobody") return fleet::fail(fleet::ErrorKind::not_found, "no device with id nobody");
     return {};
   }
+  fleet::Expected<bool> is_revoked(const std::string& device_id) override {
+    if (is_away) return fleet::fail(fleet::ErrorKind::unavailable, "the database is away");
+    return device_id == revoked.device_id;
+  }
 
   std::vector<fleet::NewCertificate> recorded;
   fleet::Revocation revoked;
+  bool is_away = false;
 };
 
 class FakeEnrolments final : public fleet::EnrolmentStore {
