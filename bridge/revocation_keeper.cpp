@@ -166,7 +166,8 @@ Expected<void> RevocationKeeper::write(std::vector<RevokedSerial> revoked) {
   ends_at_ = now + life;
   reload_due_ = true;
   spdlog::info("revocation list: written with {} entries",
-               revoked.size() - std::count_if(revoked.begin(), revoked.end(), is_canary));
+               std::count_if(revoked.begin(), revoked.end(),
+                             [](const RevokedSerial& entry) { return !is_canary(entry); }));
   return {};
 }
 
