@@ -1,6 +1,8 @@
 #include "bridge/crl_file.hpp"
 
 #include <fcntl.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,6 +13,7 @@
 #include <iterator>
 
 #include "bridge/unique_fd.hpp"
+#include "bridge/x509.hpp"
 
 namespace ota::bridge {
 namespace {
@@ -89,6 +92,17 @@ Expected<void> CrlFile::replace(const std::string& pem) {
   sync_folder(path_);
   last_ = mark();
   return {};
+}
+
+Expected<std::string> read_crl_der(const std::string& path) {
+  const auto pem = read_whole(path);
+  const x509::ListPtr list(PEM_read_bio_X509_CRL(x509::reader(pem).get(), nullptr, nullptr, nullptr));
+  ERR_clear_error();
+  if (!list) return fleet::fail(ErrorKind::not_found, "there is no revocation list to be had just now");
+  std::string der(static_cast<std::size_t>(i2d_X509_CRL(list.get(), nullptr)), '\0');
+  auto* at = reinterpret_cast<unsigned char*>(der.data());
+  i2d_X509_CRL(list.get(), &at);
+  return der;
 }
 
 }  // namespace ota::bridge

@@ -38,4 +38,8 @@ class CrlFile {
   Mark last_;
 };
 
+/// The list of `path` in DER form, as those who fetch it expect it (RFC 2585 section 3). `not_found` when
+/// there is none that can be read as PEM; who has signed it is not tested.
+[[nodiscard]] fleet::Expected<std::string> read_crl_der(const std::string& path);
+
 }  // namespace ota::bridge

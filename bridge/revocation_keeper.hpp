@@ -53,6 +53,8 @@ class RevocationKeeper {
   void wake();
   /// Thread safe.
   [[nodiscard]] RevocationState state() const;
+  /// The list as it lies on the disk, for others to fetch; `not_found` when it cannot be read. Thread safe.
+  [[nodiscard]] fleet::Expected<std::string> list_der() const { return read_crl_der(ports_.crl_file); }
 
   /// One turn. For the loop itself and for tests, on one thread.
   void turn();

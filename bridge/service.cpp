@@ -4,9 +4,7 @@
 
 #include <chrono>
 
-#include "bridge/broker_reload.hpp"
 #include "bridge/broker_side.hpp"
-#include "bridge/broker_visit.hpp"
 #include "bridge/change_follower.hpp"
 #include "bridge/config_files.hpp"
 #include "bridge/download_key.hpp"
@@ -19,6 +17,7 @@
 #include "bridge/manifest_keys.hpp"
 #include "bridge/random_bytes.hpp"
 #include "bridge/revocation_keeper.hpp"
+#include "bridge/revocation_ports.hpp"
 #include "bridge/rollout_loop.hpp"
 #include "bridge/sha256.hpp"
 #include "bridge/x509.hpp"
@@ -45,7 +44,6 @@ namespace {
 
 // Connections for admin and monitoring requests; device messages have writers of their own.
 constexpr std::size_t kPoolConnections = 4;
-constexpr std::chrono::seconds kVisitWithin{3};
 
 fleet::Time now() {
   return std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now());
@@ -223,49 +221,10 @@ class Service::Impl {
 
   std::unique_ptr<RevocationKeeper> make_keeper(const Config& config) {
     if (config.crl_file.empty()) return nullptr;
-    RevocationKeeper::Ports ports;
+    auto ports = keeper_ports(config, *authority_);
     ports.store = std::make_unique<sql::PgRevocationStore>();
-    ports.authority = authority_.get();
     ports.now = &now;
-    ports.crl_file = config.crl_file;
-    ports.crl_days = config.crl_days;
-    if (!config.broker_pid_file.empty()) {
-      ports.reload = [file = config.broker_pid_file] { return reload_broker(file); };
-    }
-    if (!config.broker_probe_url.empty()) {
-      ports.probe = [options = probe_options(config)](const Canary& canary) mutable {
-        options.cert_pem = canary.certificate;
-        options.key_pem = canary.key;
-        return visit_broker(options, kVisitWithin);
-      };
-    }
-    if (config.mqtt_url != "off") {
-      ports.cut = [options = cut_options(config)](const std::string& device_id) mutable {
-        options.client_id = device_id;
-        return visit_broker(options, kVisitWithin);
-      };
-    }
     return std::make_unique<RevocationKeeper>(std::move(ports));
-  }
-
-  VisitOptions probe_options(const Config& config) const {
-    VisitOptions options;
-    options.url = config.broker_probe_url;
-    options.client_id = "ota-bridge-" + config.replica + "@canary";
-    options.ca_pem = authority_->trust_anchor();
-    return options;
-  }
-
-  // On the internal listener, where a client may choose its name.
-  static VisitOptions cut_options(const Config& config) {
-    VisitOptions options;
-    options.url = config.mqtt_url;
-    options.username = config.mqtt_username;
-    options.password = config.mqtt_password;
-    options.ca_pem = read_pem(config.mqtt_ca);
-    options.cert_pem = read_pem(config.mqtt_cert);
-    options.key_pem = read_pem(config.mqtt_key);
-    return options;
   }
 
   http::IdentityPorts identity_ports() {
@@ -277,6 +236,7 @@ class Service::Impl {
     ports.revoked = [this] {
       if (revocations_) revocations_->wake();
     };
+    if (revocations_) ports.revocation_list = [this] { return revocations_->list_der(); };
     ports.revocation = [this]() -> std::optional<http::RevocationHealth> {
       if (!revocations_) return std::nullopt;
       const auto state = revocations_->state();

@@ -9,7 +9,8 @@ usage: ca.sh CA_DIR COMMAND
 
   init                        make the root, the issuing authority and its (empty) revocation list
   server [NAME…]              the broker's certificate for localhost, 127.0.0.1, this host's name and NAMEs;
-                              renewed when it ends within 30 days
+                              renewed when it ends within 30 days. OTA_CRL_URL in the environment: where its
+                              clients may fetch the revocation list (the bridge's /api/pki/crl)
   renew-server [NAME…]        the same, renewed at once
   device DEVICES_DIR ID…      a key and a certificate with CN = ID for each device: DEVICES_DIR/ID.key, ID.crt
   revoke CERTIFICATE…         put certificates on the revocation list
@@ -222,7 +223,13 @@ renew_server_certificate() {
   [[ ! -s $OTA_CA_DIR/server.names ]] || mapfile -t present < <(tr ',' '\n' <"$OTA_CA_DIR/server.names" | sed 's/^[^:]*://')
   ((${#present[@]})) || return 0
   rm -f "$OTA_CA_DIR/server.names"
-  make_server_certificate "${present[@]}"
+  OTA_CRL_URL=${OTA_CRL_URL:-$(crl_url_of_server)} make_server_certificate "${present[@]}"
+}
+
+# Where the present certificate says that the revocation list is.
+crl_url_of_server() {
+  openssl x509 -in "$OTA_CA_DIR/server.crt" -noout -ext crlDistributionPoints 2>/dev/null |
+    sed -n 's/^ *URI:\(http.*\)$/\1/p'
 }
 
 make_server_certificate() {
@@ -232,11 +239,14 @@ make_server_certificate() {
     [[ ,$names, == *,$name,* ]] || names+=,$name
   done
   if is_good "$OTA_CA_DIR/server.crt" "$OTA_CA_DIR/server.key" "$SERVER_RENEW_SECONDS" &&
-    [[ $(cat "$OTA_CA_DIR/server.names" 2>/dev/null) == "$names" ]]; then
+    [[ $(cat "$OTA_CA_DIR/server.names" 2>/dev/null) == "$names" ]] &&
+    [[ -z ${OTA_CRL_URL:-} || $(crl_url_of_server) == "$OTA_CRL_URL" ]]; then
     return
   fi
+  local -a more=(-addext "subjectAltName=$names")
+  [[ -z ${OTA_CRL_URL:-} ]] || more+=(-addext "crlDistributionPoints=URI:$OTA_CRL_URL")
   issue server server "$SERVER_DAYS" "$OTA_CA_DIR" localhost \
-    -CA "$ISSUING_CERT" -CAkey "$ISSUING_KEY" -addext "subjectAltName=$names"
+    -CA "$ISSUING_CERT" -CAkey "$ISSUING_KEY" "${more[@]}"
   printf '%s\n' "$names" >"$OTA_CA_DIR/server.names"
 }
 

@@ -87,6 +87,7 @@ class Api {
   // Monitors (monitor_routes.cpp).
   Response health(Request& request);
   Response metrics(Request& request);
+  Response revocation_list(Request& request);
 
   /// Asks for a key where the route needs one.
   [[nodiscard]] AdminGate& gate() { return gate_; }

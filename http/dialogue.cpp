@@ -308,6 +308,7 @@ void Dialogue::finish(const httplib::Request& from, httplib::Response& to) const
                     (serving->framing.has_body && !serving->body_was_read);
   to.headers.erase("Keep-Alive");
   to.headers.erase("Connection");
+  to.set_header("X-Content-Type-Options", "nosniff");  // no image is a page, whatever it begins with
   if (serving->closes) {
     to.set_header("Connection", "close");
   } else if (from.version == "HTTP/1.0") {

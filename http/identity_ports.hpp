@@ -24,6 +24,8 @@ struct IdentityPorts {
   std::function<std::string()> make_token;            ///< 256 random bits as text of the id grammar
   std::function<void()> revoked;  ///< something was revoked: whoever writes the list hurries
   std::function<std::optional<RevocationHealth>()> revocation;  ///< nullopt: no list is kept here
+  /// The revocation list in DER form; empty: no list is kept here.
+  std::function<fleet::Expected<std::string>()> revocation_list;
 };
 
 }  // namespace ota::http

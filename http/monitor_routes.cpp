@@ -70,4 +70,16 @@ Response Api::metrics(Request& request) {
   return response;
 }
 
+// Public, as its signature is all that counts: for whoever verifies devices' certificates elsewhere.
+Response Api::revocation_list(Request&) {
+  if (!ports_.identity.revocation_list)
+    return error_reply(404, "this bridge keeps no revocation list (CRL_FILE)");
+  auto list = ports_.identity.revocation_list();
+  if (!list) return error_reply(list.error());
+  Response response;
+  response.body = std::move(*list);
+  response.content_type = "application/pkix-crl";
+  return response;
+}
+
 }  // namespace ota::http

@@ -89,6 +89,7 @@ const std::vector<Route>& routes() {
       {"DELETE", "/api/admin/keys/{name}",                       Role::admin,     BodyKind::none,          Lane::admin,    &Api::revoke_key},
       {"GET",    "/api/admin/events",                            Role::viewer,    BodyKind::none,          Lane::admin,    &Api::list_events},
       {"GET",    "/api/admin/update-status",                     Role::viewer,    BodyKind::none,          Lane::admin,    &Api::list_updates},
+      {"GET",    "/api/pki/crl",                                 Role::monitor,   BodyKind::none,          Lane::download, &Api::revocation_list},
       {"GET",    "/health",                                      Role::monitor,   BodyKind::none,          Lane::monitor,  &Api::health},
       {"GET",    "/metrics",                                     Role::monitor,   BodyKind::none,          Lane::monitor,  &Api::metrics},
   };

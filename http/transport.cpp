@@ -169,7 +169,7 @@ void Transport::write_answer(std::unique_ptr<Connection> connection, const Answe
   const bool closes = form.closes || stopping_;
   std::string text = "HTTP/1.1 " + std::to_string(response.status) + " ";
   text += reason_phrase(response.status);
-  text += "\r\nContent-Type: " + response.content_type + "\r\n";
+  text += "\r\nContent-Type: " + response.content_type + "\r\nX-Content-Type-Options: nosniff\r\n";
   for (const auto& [name, value] : response.headers) {
     text.append(name).append(": ").append(value).append("\r\n");
   }

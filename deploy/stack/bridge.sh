@@ -42,6 +42,10 @@ scheme() { if [[ $HTTPS == 1 ]]; then printf https; else printf http; fi; }
 # Of the same authority as the broker's; made only where it is not there yet.
 make_server_certificate() {
   run_ca init
+  if [[ $HTTPS == 1 ]]; then
+    [[ -n $HTTP_PORT ]] || choose_port HTTP_PORT 8080
+    local -x OTA_CRL_URL=${PUBLIC_URL:-$(public_url)}/api/pki/crl
+  fi
   run_ca server ${BIND_HOST:+"$BIND_HOST"}
 }
 

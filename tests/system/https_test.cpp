@@ -65,6 +65,30 @@ TEST_F(Https, ClientsVerifyTheServerByAuthorityAndHostName) {
             kNotTrusted);
 }
 
+TEST_F(Https, TheServersCertificateSaysWhereTheListOfTheRevokedIs) {
+  const auto directory = stack_->directory();
+  const auto where = run_command({"openssl", "x509", "-in", (directory / "ca/server.crt").string(), "-noout",
+                                  "-ext", "crlDistributionPoints"});
+  EXPECT_NE(where.output.find("URI:" + url("/api/pki/crl")), std::string::npos) << where.output;
+
+  const auto device = stack_->enrol("revoked-1");
+  const auto answer =
+      RestClient(*stack_).post("/api/admin/devices/revoked-1/revoke", nlohmann::json::object());
+  ASSERT_EQ(answer.status, 200) << answer.body;
+  const auto serial =
+      run_command({"openssl", "x509", "-in", device.cert, "-noout", "-serial"}).output.substr(7);
+  const auto fetched = (directory / "fetched.crl").string();
+  CommandResult list;
+  EXPECT_TRUE(eventually([&] {
+    EXPECT_EQ(trusting_curl({"-o", fetched, url("/api/pki/crl")}).exit_status, kDone);
+    list = run_command({"openssl", "crl", "-inform", "DER", "-in", fetched, "-noout", "-text", "-verify",
+                        "-CAfile", (directory / "ca/chain.crt").string()});
+    return list.output.find("Serial Number: " + serial) != std::string::npos;
+  })) << serial
+      << list.output;
+  EXPECT_NE(list.output.find("verify OK"), std::string::npos) << list.output;
+}
+
 TEST_F(Https, OldVersionsAndWeakCiphersAreRefused) {
   EXPECT_EQ(
       trusting_curl({"--tls-max", "1.1", "--ciphers", "DEFAULT@SECLEVEL=0", url("/health")}).exit_status,

@@ -85,6 +85,10 @@ TEST_F(CertificateRoutesTest, WithoutACertificateNobodyRenews) {
   EXPECT_EQ(post("/api/device/renew", R"({"csr":"CSR"})").status, 401);
 }
 
+TEST_F(CertificateRoutesTest, ABridgeWithoutAListSaysSo) {
+  EXPECT_EQ(get("/api/pki/crl").status, 404);
+}
+
 TEST_F(CertificateRoutesTest, ATokenIsShownOnceAndKeptHashed) {
   const auto answer = post_as_admin("/api/admin/enrolment-tokens", R"({"device_id":"a","valid_minutes":5})");
   EXPECT_EQ(answer.status, 201);

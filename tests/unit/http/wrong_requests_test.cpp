@@ -178,6 +178,14 @@ TEST_F(WrongRequests, EveryRouteRefusesOtherMethodsAndSaysWhichItTakes) {
   }
 }
 
+TEST_F(WrongRequests, NoAnswerMayBeTakenForAPage) {
+  add_image("1.1.0", "esp32", "<html>");
+  for (const char* path : {"/health", "/api/firmware/download/1.1.0", "/nowhere",
+                           "/api/firmware/check?device_id=a&device_model=esp32&current_version=1.0.0"}) {
+    EXPECT_EQ(get(path).header("x-content-type-options"), "nosniff") << path;
+  }
+}
+
 TEST_F(WrongRequests, TwoKeysAreNoKey) {
   RawClient client(port());
   client.send(
