@@ -3,15 +3,15 @@
 
 _ota_options() {
   case $1 in
-    up) printf '%s' '--dir --http-port --mqtts-port --host --any-ports --only --help' ;;
+    up) printf '%s' '--dir --http-port --mqtts-port --host --any-ports --https --http --only --help' ;;
     down) printf '%s' '--dir --purge --help' ;;
-    demo) printf '%s' '--exit --dir --devices --help' ;;
+    demo) printf '%s' '--exit --dir --devices --https --help' ;;
     test) printf '%s' '--preset -R -j --help' ;;
     logs) printf '%s' 'bridge mosquitto postgres --dir -f -n --help' ;;
     device) printf '%s' 'add revoke --dir --help' ;;
-    help) printf '%s' 'setup demo test up down device logs bench fuzz' ;;
+    help) printf '%s' 'setup demo test up down device logs bench fuzz lint' ;;
     fuzz) printf '%s' '--seconds --help' ;;
-    bench | setup) printf '%s' '--help' ;;
+    bench | setup | lint) printf '%s' '--help' ;;
   esac
 }
 
@@ -23,7 +23,7 @@ _ota() {
     --only) words='postgres mosquitto bridge postgres,mosquitto postgres,bridge' ;;
     *)
       if ((COMP_CWORD == 1)); then
-        words='setup demo test up down device logs bench fuzz help --help'
+        words='setup demo test up down device logs bench fuzz lint help --help'
       else
         words=$(_ota_options "${COMP_WORDS[1]}")
       fi

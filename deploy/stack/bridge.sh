@@ -108,6 +108,7 @@ bridge_environment() {
     export MQTT_USERNAME=$MQTT_BRIDGE_USER MQTT_PASSWORD=$MQTT_BRIDGE_PASSWORD
   fi
   if [[ $BROKER_KIND == private && -s $STACK_DIR/ca/chain.crt ]]; then authority_environment; fi
+  unset HTTPS_CERT HTTPS_KEY HTTPS_CLIENT_CA HTTPS_CLIENT_CRL # --https says, not the caller's shell
   if [[ $HTTPS == 1 ]]; then https_environment; fi
   export API_KEY MQTT_ROOT HOST=$BIND_HOST PORT=$HTTP_PORT FIRMWARE_STORAGE_PATH
   FIRMWARE_STORAGE_PATH=$(image_folder)

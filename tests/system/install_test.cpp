@@ -60,6 +60,22 @@ TEST_F(Install, WhatTheDatabaseAndTheBrokerNeedIsThere) {
   }
 }
 
+// What bash would offer for a command line that ends in its last word.
+std::string offered(const fs::path& prefix, const std::string& words) {
+  const auto script = ". '" + (prefix / "share/bash-completion/completions/otactl").string() +
+                      "'; COMP_WORDS=('" + (prefix / "bin/otactl").string() + "' " + words +
+                      "); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _otactl; echo \"${COMPREPLY[*]}\"";
+  return run_command({"bash", "-c", script}).output;
+}
+
+TEST_F(Install, TheShellCompletesCommandsOptionsAndFiles) {
+  EXPECT_EQ(offered(prefix_, "device re"), "replace revoke reinstate\n");
+  EXPECT_EQ(offered(prefix_, "--url http://x device revoke --w"), "--why\n");
+  EXPECT_EQ(offered(prefix_, "sign --key '" + prefix_.string() + "/bin/otac'"),
+            (prefix_ / "bin/otactl").string() + "\n");
+  EXPECT_EQ(offered(prefix_, "device revoke --why --"), "\n") << "a value is wanted";
+}
+
 // The tool does not come with every machine; the units are looked at by hand where it is missing.
 TEST_F(Install, TheUnitsAreUnderstoodAndSandboxed) {
   if (run_command({"systemd-analyze", "--version"}).exit_status != 0)
