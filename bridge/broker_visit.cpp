@@ -4,8 +4,8 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
+#include <sys/socket.h>
 
-#include <cerrno>
 #include <fstream>
 #include <iterator>
 #include <memory>
@@ -60,9 +60,11 @@ bool hand_over(mosquitto* client, SSL_CTX* context) {
          mosquitto_int_option(client, MOSQ_OPT_SSL_CTX_WITH_DEFAULTS, 0) == MOSQ_ERR_SUCCESS;
 }
 
-// How the library tells that the other side has ended the TLS handshake.
-bool is_refused_by_tls(int status) {
-  return status == MOSQ_ERR_TLS || (status == MOSQ_ERR_ERRNO && errno == EPROTO);
+// Whether somebody has taken the connection by now.
+bool is_taken(mosquitto* client) {
+  sockaddr_storage peer{};
+  socklen_t size = sizeof peer;
+  return ::getpeername(mosquitto_socket(client), reinterpret_cast<sockaddr*>(&peer), &size) == 0;
 }
 
 void note_connack(mosquitto*, void* connack, int code) {
@@ -88,9 +90,11 @@ Visit visit_broker(const VisitOptions& options, std::chrono::milliseconds wait_m
   mosquitto_connect_callback_set(client.get(), note_connack);
 
   const auto deadline = Clock::now() + wait_max;
-  int status = mosquitto_connect(client.get(), address->host.c_str(), address->port, kKeepAliveSeconds);
-  if (status != MOSQ_ERR_SUCCESS && !is_refused_by_tls(status)) return Visit::unreachable;
+  // The other call waits for an address that nobody answers at, for minutes.
+  int status = mosquitto_connect_async(client.get(), address->host.c_str(), address->port, kKeepAliveSeconds);
+  bool taken = false;
   while (status == MOSQ_ERR_SUCCESS && !connack && Clock::now() < deadline) {
+    taken = taken || is_taken(client.get());
     status = mosquitto_loop(client.get(), 50, 1);
   }
   ERR_clear_error();
@@ -99,7 +103,7 @@ Visit visit_broker(const VisitOptions& options, std::chrono::milliseconds wait_m
     mosquitto_loop(client.get(), 50, 1);
     return Visit::welcome;
   }
-  return connack || status != MOSQ_ERR_SUCCESS ? Visit::refused : Visit::unreachable;
+  return connack || (taken && status != MOSQ_ERR_SUCCESS) ? Visit::refused : Visit::unreachable;
 }
 
 std::string read_pem(const std::string& path) {
