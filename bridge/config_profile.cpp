@@ -45,6 +45,11 @@ bool is_known_to_its_broker(const Config& config) {
   return config.mqtt_url == "off" || has_password || !config.mqtt_cert.empty();
 }
 
+// Without a list, a revoked certificate and those of an authority that was given up still come in.
+bool refuses_revoked_certificates(const Config& config) {
+  return config.https_client_ca.empty() || !config.https_client_crl.empty();
+}
+
 struct Demand {
   const char* variable;
   bool (*is_met)(const Config& config);
@@ -56,6 +61,10 @@ constexpr Demand kProduction[] = {
      "set token or mtls; with open anybody can act for any device over REST"},
     {"HTTPS_CERT", is_reached_by_https,
      "set it and HTTPS_KEY; or TRUSTED_PROXIES, and PUBLIC_URL with the https:// address of the proxy"},
+    {"HTTPS_CLIENT_CRL", refuses_revoked_certificates,
+     "set it next to HTTPS_CLIENT_CA (where this bridge keeps the list, that is CRL_FILE); else revoked "
+     "certificates "
+     "are accepted"},
     {"REQUIRE_SIGNED", [](const Config& config) { return config.require_signed; },
      "set 1, and MANIFEST_KEYS; else every key that may upload can install any image"},
     {"API_KEY", has_strong_root_key,
@@ -86,6 +95,14 @@ std::vector<std::string> start_warnings(const Config& config) {
     warnings.emplace_back(
         "DEVICE_AUTH=open: anybody who reaches this server can act for any device over REST; set token or "
         "mtls (docs/device-auth.md)");
+  }
+  if (!refuses_revoked_certificates(config)) {
+    warnings.emplace_back(
+        "HTTPS_CLIENT_CA without HTTPS_CLIENT_CRL: revoked certificates are known by the database alone");
+  }
+  if (!config.device_ca_cert.empty() && !config.https_cert.empty() && config.https_client_ca.empty()) {
+    warnings.emplace_back(
+        "HTTPS_CLIENT_CA is not set: this bridge issues certificates, but no device can renew its own here");
   }
   return warnings;
 }

@@ -150,6 +150,20 @@ bool add_device_extensions(X509* certificate, X509* issuer) {
          add_extension(certificate, issuer, NID_authority_key_identifier, "keyid");
 }
 
+IssuedCertificate describe(X509* certificate) {
+  return {serial_text(X509_get0_serialNumber(certificate)), pem_of(certificate), fingerprint_of(certificate),
+          time_of(X509_get0_notBefore(certificate)), time_of(X509_get0_notAfter(certificate))};
+}
+
+std::string common_name_of(X509* certificate) {
+  const auto* subject = X509_get_subject_name(certificate);
+  const int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
+  if (at < 0) return {};
+  const auto* text = X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at));
+  return {reinterpret_cast<const char*>(ASN1_STRING_get0_data(text)),
+          static_cast<std::size_t>(ASN1_STRING_length(text))};
+}
+
 struct Wanted {
   std::string common_name;
   std::string serial;
@@ -245,9 +259,29 @@ Expected<IssuedCertificate> IssuingAuthority::issue(const std::string& device_id
   }
   const auto certificate = state_->sign(wanted, X509_REQ_get0_pubkey(request->get()));
   if (!certificate) return tl::unexpected(certificate.error());
-  auto* signed_one = certificate->get();
-  return IssuedCertificate{wanted.serial, pem_of(signed_one), fingerprint_of(signed_one),
-                           time_of(X509_get0_notBefore(signed_one)), time_of(X509_get0_notAfter(signed_one))};
+  return describe(certificate->get());
+}
+
+Expected<fleet::DeviceAuthority::Recognised> IssuingAuthority::recognise(const std::string& pems) const {
+  const auto certificates = read_certificates(pems);
+  if (certificates.empty()) {
+    return fleet::fail(ErrorKind::invalid, "certificates holds no certificate in PEM form");
+  }
+  Recognised recognised;
+  auto* own_key = X509_get0_pubkey(state_->issuer());
+  for (const auto& certificate : certificates) {
+    auto name = common_name_of(certificate.get());
+    const bool ours = X509_verify(certificate.get(), own_key) == 1 && X509_check_ca(certificate.get()) == 0 &&
+                      X509_check_purpose(certificate.get(), X509_PURPOSE_SSL_CLIENT, 0) == 1 &&
+                      fleet::parse_id("device_id", name);
+    ERR_clear_error();
+    if (ours) {
+      recognised.ours.push_back({std::move(name), describe(certificate.get())});
+    } else {
+      recognised.foreign.push_back(fleet::printable(name));
+    }
+  }
+  return recognised;
 }
 
 Expected<Canary> IssuingAuthority::make_canary(Time now, std::chrono::seconds life) const {

@@ -37,6 +37,7 @@ class IssuingAuthority final : public fleet::DeviceAuthority {
   [[nodiscard]] fleet::Expected<fleet::IssuedCertificate> issue(const std::string& device_id,
                                                                 const std::string& csr_pem,
                                                                 fleet::Time now) const override;
+  [[nodiscard]] fleet::Expected<Recognised> recognise(const std::string& pems) const override;
   [[nodiscard]] std::string trust_anchor() const override;
   /// When the issuing certificate itself ends.
   [[nodiscard]] fleet::Time ends_at() const;

@@ -8,8 +8,16 @@ namespace ota::fleet {
 namespace {
 
 constexpr std::string_view kHexDigits = "0123456789abcdef";
-// The root key, and the service itself.
-constexpr std::string_view kReservedNames[] = {"admin", "bridge"};
+// The root key, the service itself, a device that acts for itself, and who writes to the database by hand.
+constexpr std::string_view kReservedNames[] = {"admin", "bridge", "device", "psql", "system"};
+
+bool is_reserved(std::string_view name) {
+  return std::any_of(std::begin(kReservedNames), std::end(kReservedNames), [&](std::string_view reserved) {
+    return std::equal(name.begin(), name.end(), reserved.begin(), reserved.end(), [](char given, char lower) {
+      return (given >= 'A' && given <= 'Z' ? given - 'A' + 'a' : given) == lower;
+    });
+  });
+}
 
 struct Row {
   KeyRole role;
@@ -86,7 +94,7 @@ bool same_digest(const KeyDigest& one, const KeyDigest& other) {
 }
 
 Expected<std::string> parse_key_name(std::string_view text) {
-  if (std::find(std::begin(kReservedNames), std::end(kReservedNames), text) != std::end(kReservedNames)) {
+  if (is_reserved(text)) {
     return fail(ErrorKind::invalid,
                 "name " + quoted(text) + " stands for others in the audit log; choose another");
   }

@@ -18,6 +18,12 @@ struct IssuedCertificate {
   Time not_after{};
 };
 
+/// A certificate and whose it is.
+struct NamedCertificate {
+  std::string device_id;
+  IssuedCertificate certificate;
+};
+
 /// An entry of the revocation list.
 struct RevokedSerial {
   std::string serial;

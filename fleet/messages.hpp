@@ -58,6 +58,8 @@ struct Message {
   std::variant<Check, Report, Presence, Expire, Settle> body;
   /// Digest of the token that came with it and has to be the device's; nullopt where nothing is left to show.
   std::optional<KeyDigest> token = {};
+  /// Of the client certificate that shows who the device is; it must not be revoked. Empty: none.
+  std::string serial = {};
 };
 
 /// The offer a device is to act on. `release` and `catalog` keep each other alive.

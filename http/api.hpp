@@ -74,6 +74,7 @@ class Api {
   Response issue_certificate(Request& request);
   Response replace_device(Request& request);
   Response list_certificates(Request& request);
+  Response adopt_certificates(Request& request);
   Response revoke_device(Request& request);
   Response reinstate_device(Request& request);
   Response create_enrolment_token(Request& request);
@@ -108,7 +109,8 @@ class Api {
                                                         const std::string& model);
   [[nodiscard]] fleet::Expected<void> judge_ticket(const Request& request, const std::string& version,
                                                    const std::string& model) const;
-  [[nodiscard]] fleet::Expected<void> judge_standing(const std::string& device_id) const;
+  [[nodiscard]] fleet::Expected<void> judge_standing(const std::string& device_id,
+                                                     const std::string& serial) const;
   [[nodiscard]] fleet::Expected<void> judge_loading_device(const Request& request) const;
   [[nodiscard]] fleet::Expected<fleet::Manifest> read_manifest(const std::string& text) const;
   [[nodiscard]] fleet::Expected<void> adopt_manifest(const std::string& text,

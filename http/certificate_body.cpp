@@ -77,6 +77,11 @@ Expected<RevokeBody> read_revoke_body(std::string_view text) {
   return RevokeBody{order->why, std::move(*serials)};
 }
 
+Expected<std::string> read_certificates_body(std::string_view text) {
+  return fleet::parse_json(text).and_then(
+      [](const JsonValue& body) { return fleet::required_text(body, "certificates"); });
+}
+
 Expected<EnrolBody> read_enrol_body(std::string_view text) {
   const auto body = fleet::parse_json(text);
   if (!body) return tl::unexpected(body.error());

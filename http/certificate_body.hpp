@@ -24,6 +24,9 @@ struct RevokeBody {
 /// An empty text names nothing.
 [[nodiscard]] fleet::Expected<RevokeBody> read_revoke_body(std::string_view text);
 
+/// Certificates in PEM form, one after the other.
+[[nodiscard]] fleet::Expected<std::string> read_certificates_body(std::string_view text);
+
 struct EnrolBody {
   std::string device_id;
   std::string model;  ///< empty: not said

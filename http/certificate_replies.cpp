@@ -51,10 +51,20 @@ std::string certificates_json(const std::vector<fleet::CertificateRow>& rows) {
   return dump({{"certificates", std::move(list)}});
 }
 
-std::string revoked_json(int certificates) {
+std::string revoked_json(const fleet::Revoked& revoked) {
   return dump({{"status", "ok"},
-               {"message", "Device revoked: nothing of it counts any more"},
-               {"certificates_revoked", certificates}});
+               {"message", revoked.known ? "Device revoked: nothing of it counts any more"
+                                         : "No device with that id was ever seen; it is barred from now on"},
+               {"known", revoked.known},
+               {"certificates_revoked", revoked.certificates}});
+}
+
+std::string adopted_json(int adopted, const fleet::DeviceAuthority::Recognised& recognised) {
+  return dump({{"status", "ok"},
+               {"message", std::to_string(adopted) + " certificates adopted"},
+               {"adopted", adopted},
+               {"of_this_authority", recognised.ours.size()},
+               {"foreign", recognised.foreign}});
 }
 
 std::string token_created_json(std::int64_t id, std::string_view token, const fleet::NewEnrolmentToken& made,

@@ -51,6 +51,20 @@ Response Api::list_certificates(Request& request) {
   return rows ? ok_reply(certificates_json(*rows)) : error_reply(rows.error());
 }
 
+// For certificates that were made while no bridge ran, or before there was one.
+Response Api::adopt_certificates(Request& request) {
+  const auto pems = read_certificates_body(request.body);
+  if (!pems) return error_reply(pems.error());
+  const auto issuer = authority();
+  if (!issuer) return error_reply(issuer.error());
+  const auto recognised = (*issuer)->recognise(*pems);
+  if (!recognised) return error_reply(recognised.error());
+  const auto adopted = ports_.identity.certificates->adopt(recognised->ours, request.actor);
+  if (!adopted) return error_reply(adopted.error());
+  if (*adopted > 0 && ports_.identity.revoked) ports_.identity.revoked();
+  return ok_reply(adopted_json(*adopted, *recognised));
+}
+
 // Committed, the device is deaf and dumb to this service; its offer is withdrawn by deciding anew, and the
 // broker follows by the list.
 Response Api::revoke_device(Request& request) {
@@ -62,7 +76,7 @@ Response Api::revoke_device(Request& request) {
   if (!revoked) return error_reply(revoked.error());
   if (ports_.identity.revoked) ports_.identity.revoked();
   return submit(request, {std::move(*id), fleet::Channel::internal, ports_.now(), fleet::Settle{}},
-                [count = *revoked](const fleet::Answer&) { return ok_reply(revoked_json(count)); });
+                [revoked = *revoked](const fleet::Answer&) { return ok_reply(revoked_json(revoked)); });
 }
 
 Response Api::reinstate_device(Request& request) {

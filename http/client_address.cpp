@@ -56,4 +56,9 @@ fleet::IpAddress client_of(std::string_view peer, std::string_view forwarded,
   return client;
 }
 
+bool is_trusted_proxy(std::string_view peer, const std::vector<fleet::IpNetwork>& trusted) {
+  const auto address = fleet::parse_ip(peer);
+  return address && is_trusted(*address, trusted);
+}
+
 }  // namespace ota::http

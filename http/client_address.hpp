@@ -18,4 +18,7 @@ namespace ota::http {
 [[nodiscard]] fleet::IpAddress client_of(std::string_view peer, std::string_view forwarded,
                                          const std::vector<fleet::IpNetwork>& trusted);
 
+/// Whether the peer is one of the proxies whose headers are believed.
+[[nodiscard]] bool is_trusted_proxy(std::string_view peer, const std::vector<fleet::IpNetwork>& trusted);
+
 }  // namespace ota::http

@@ -4,6 +4,8 @@
 #include <cctype>
 #include <string>
 
+#include "fleet/certificates.hpp"
+
 namespace ota::http {
 namespace {
 
@@ -45,6 +47,12 @@ fleet::Expected<std::optional<fleet::KeyDigest>> proof_to_test(const Request& re
   }
   if (request.client_name.empty()) return tl::unexpected(missing_proof(auth));
   return fleet::fail(ErrorKind::forbidden, "the client certificate is another device's");
+}
+
+std::string proving_serial(const Request& request, std::string_view device_id, fleet::DeviceAuth auth) {
+  if (auth == fleet::DeviceAuth::open || request.client_name.empty() || request.client_name != device_id)
+    return {};
+  return fleet::parse_serial("the certificate's serial", request.client_serial).value_or("");
 }
 
 }  // namespace ota::http

@@ -22,4 +22,8 @@ namespace ota::http {
                                                                              fleet::DeviceAuth auth,
                                                                              fleet::Sha256 sha256);
 
+/// The serial of the client certificate, where that is what shows who the device is; else empty.
+[[nodiscard]] std::string proving_serial(const Request& request, std::string_view device_id,
+                                         fleet::DeviceAuth auth);
+
 }  // namespace ota::http

@@ -99,8 +99,10 @@ Response Api::check(Request& request) {
   auto proof = proof_to_test(request, wanted->device_id, options_.device_auth, ports_.sha256);
   if (!proof) return refuse_message("identity", proof.error());
   CheckForm form{&ports_.urls, wanted->device_id, wanted->with_attempt};
+  auto serial = proving_serial(request, wanted->device_id, options_.device_auth);
   return submit(request,
-                {std::move(wanted->device_id), fleet::Channel::rest, now(), std::move(wanted->check), *proof},
+                {std::move(wanted->device_id), fleet::Channel::rest, now(), std::move(wanted->check), *proof,
+                 std::move(serial)},
                 [form = std::move(form)](const fleet::Answer& answer) { return check_reply(answer, form); });
 }
 
@@ -113,8 +115,11 @@ Response Api::report(Request& request) {
     return fleet::parse_report(body, *device_id);
   });
   if (!report) return refuse_message("status", report.error());
-  return submit(request, {std::move(*device_id), fleet::Channel::rest, now(), std::move(*report), *proof},
-                report_reply);
+  auto serial = proving_serial(request, *device_id, options_.device_auth);
+  return submit(
+      request,
+      {std::move(*device_id), fleet::Channel::rest, now(), std::move(*report), *proof, std::move(serial)},
+      report_reply);
 }
 
 // The signed manifest of a release, byte for byte, where an offer had no room for it. Open to everybody: it

@@ -43,22 +43,25 @@ Expected<void> Api::judge_ticket(const Request& request, const std::string& vers
   if (!ticket) return tl::unexpected(ticket.error());
   auto judged = ports_.urls.judge({version, model, *device_id, *expires_s}, *ticket, is_continuation(request),
                                   ports_.now());
-  return judged ? judge_standing(*device_id) : judged;
+  return judged ? judge_standing(*device_id, "") : judged;
 }
 
 // A ticket outlives the revocation of its device, and a certificate made by hand may be on no list. While the
 // database is away the proof alone counts: images are served all the same.
-Expected<void> Api::judge_standing(const std::string& device_id) const {
-  const auto revoked = ports_.identity.certificates->is_revoked(device_id);
+Expected<void> Api::judge_standing(const std::string& device_id, const std::string& serial) const {
+  const auto revoked = ports_.identity.certificates->is_revoked(device_id, serial);
   if (!revoked || !*revoked) return {};
-  return fleet::fail(ErrorKind::forbidden, "device " + device_id + " is revoked");
+  return fleet::fail(ErrorKind::forbidden, "device " + device_id + " is revoked, or its certificate is");
 }
 
 // A device may load any image: which one it is to run is said by its offer, not here.
 Expected<void> Api::judge_loading_device(const Request& request) const {
   const auto proof = proof_to_test(request, request.client_name, options_.device_auth, ports_.sha256);
   if (!proof) return tl::unexpected(proof.error());
-  if (!*proof) return judge_standing(std::string(request.client_name));
+  if (!*proof) {
+    return judge_standing(std::string(request.client_name),
+                          proving_serial(request, request.client_name, options_.device_auth));
+  }
   const auto owner = ports_.tokens.find_owner(**proof);
   if (!owner) return tl::unexpected(owner.error());
   if (*owner) return {};

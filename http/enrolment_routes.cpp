@@ -5,6 +5,7 @@
 #include "http/api.hpp"
 #include "http/certificate_body.hpp"
 #include "http/certificate_replies.hpp"
+#include "http/client_address.hpp"
 #include "http/params.hpp"
 #include "http/replies.hpp"
 
@@ -23,9 +24,12 @@ std::string hex_of(const std::array<std::uint8_t, 32>& digest) {
   return hex;
 }
 
-// A token in the clear could be read on its way and used first.
-bool is_private(const Request& request) {
-  return request.encrypted || request.peer == "::1" || request.peer.rfind("127.", 0) == 0 ||
+// A token in the clear could be read on its way and used first. A trusted proxy says how the client came to
+// it.
+bool is_private(const Request& request, const std::vector<fleet::IpNetwork>& proxies) {
+  if (request.encrypted) return true;
+  if (is_trusted_proxy(request.peer, proxies)) return request.header("X-Forwarded-Proto") == "https";
+  return request.peer == "::1" || request.peer.rfind("127.", 0) == 0 ||
          request.peer.rfind("::ffff:127.", 0) == 0;
 }
 
@@ -33,7 +37,12 @@ bool is_private(const Request& request) {
 
 // The database judges before anything is signed, and once more when the token is used up.
 Response Api::enrol(Request& request) {
-  if (!is_private(request)) return error_reply(403, "enrol over HTTPS: a token must not travel in the clear");
+  if (!is_private(request, options_.trusted_proxies)) {
+    return error_reply(
+        403,
+        "enrol over HTTPS: a token must not travel in the clear (a proxy of TRUSTED_PROXIES says so by "
+        "X-Forwarded-Proto: https)");
+  }
   const auto body = read_enrol_body(request.body);
   if (!body) return error_reply(body.error());
   const auto issuer = authority();

@@ -72,6 +72,7 @@ const std::vector<Route>& routes() {
       {"GET",    "/api/admin/devices/{device_id}/explain",       Role::viewer,    BodyKind::none,          Lane::admin,    &Api::explain_device},
       {"POST",   "/api/admin/devices/{device_id}/offer",         Role::operator_, BodyKind::optional_json, Lane::admin,    &Api::offer_to_device},
       {"GET",    "/api/admin/devices/{device_id}/certificates",  Role::viewer,    BodyKind::none,          Lane::admin,    &Api::list_certificates},
+      {"POST",   "/api/admin/certificates",                      Role::admin,     BodyKind::long_json,     Lane::admin,    &Api::adopt_certificates},
       {"POST",   "/api/admin/devices/{device_id}/certificate",   Role::admin,     BodyKind::json,          Lane::admin,    &Api::issue_certificate},
       {"POST",   "/api/admin/devices/{device_id}/replace",       Role::admin,     BodyKind::json,          Lane::admin,    &Api::replace_device},
       {"POST",   "/api/admin/devices/{device_id}/revoke",        Role::operator_, BodyKind::optional_json, Lane::admin,    &Api::revoke_device},

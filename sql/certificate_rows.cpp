@@ -23,7 +23,12 @@ constexpr Statement kRevoke = {"revoke_certificates", R"sql(
   WHERE device_id = $1 AND revoked_at IS NULL)sql"};
 constexpr Statement kRevokeTokens = {"revoke_tokens_of_device", R"sql(
   UPDATE enrolment_tokens SET revoked_at = now() WHERE device_id = $1 AND used_at IS NULL AND revoked_at IS NULL)sql"};
-constexpr Statement kRemoveToken = {"remove_token_of_device", "DELETE FROM device_tokens WHERE device_id = $1"};
+// Where nobody keeps a broker's list there is nobody to carry orders out, so old ones go.
+constexpr Statement kOrderCut = {"order_cut", R"sql(
+  WITH old AS (DELETE FROM device_cuts WHERE ordered_at < now() - interval '7 days')
+  INSERT INTO device_cuts (device_id) VALUES ($1))sql"};
+constexpr Statement kRemoveToken = {"remove_token_of_device",
+                                    "DELETE FROM device_tokens WHERE device_id = $1"};
 constexpr Statement kEvent = {"identity_event", R"sql(
   INSERT INTO ota_events (event_type, device_id, event_data, created_by) VALUES ($1, $2, $3::jsonb, $4))sql"};
 
@@ -56,6 +61,7 @@ void insert_certificate(Session& session, pqxx::work& work, const std::string& d
 int revoke_certificates(Session& session, pqxx::work& work, const std::string& device_id,
                         const std::string& by, const std::string& why) {
   session.execute(work, kRevokeTokens, device_id);
+  session.execute(work, kOrderCut, device_id);
   session.execute(work, kRemoveToken, device_id);
   const auto revoked = session.execute(work, kRevoke, device_id, text_or_null(by), text_or_null(why));
   return static_cast<int>(revoked.affected_rows());

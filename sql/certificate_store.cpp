@@ -1,5 +1,8 @@
 #include "sql/certificate_store.hpp"
 
+#include <set>
+#include <string_view>
+
 #include "sql/certificate_rows.hpp"
 #include "sql/device_rows.hpp"
 #include "sql/parameters.hpp"
@@ -34,8 +37,26 @@ constexpr Statement kBlock = {"block_device", R"sql(
   ON CONFLICT (device_id) DO UPDATE SET revoked_at = now(), online = false WHERE d.revoked_at IS NULL)sql"};
 constexpr Statement kUnblock = {"unblock_device",
                                 "UPDATE devices SET revoked_at = NULL WHERE device_id = $1"};
-constexpr Statement kIsRevoked = {"device_is_revoked",
-                                  "SELECT FROM devices WHERE device_id = $1 AND revoked_at IS NOT NULL"};
+constexpr Statement kIsRevoked = {"is_revoked", R"sql(
+  SELECT FROM devices WHERE device_id = $1 AND revoked_at IS NOT NULL
+  UNION ALL SELECT FROM device_certificates WHERE serial = $2 AND revoked_at IS NOT NULL)sql"};
+constexpr Statement kIsKnown = {"device_is_known", "SELECT FROM devices WHERE device_id = $1"};
+constexpr Statement kAdoptCertificates = {
+    "adopt_certificates",
+    R"sql(
+  WITH adopted AS (
+    INSERT INTO device_certificates AS c (device_id, serial, fingerprint, not_before, not_after, certificate,
+                                          issued_by, revoked_at, revoked_by, revoked_reason)
+    SELECT n.device_id, n.serial, n.fingerprint, )sql" OTA_SQL_TIME("n.not_before") ", " OTA_SQL_TIME(
+        "n.not_after") R"sql(, n.certificate, $7, d.revoked_at, CASE WHEN d.revoked_at IS NOT NULL THEN $7 END,
+           CASE WHEN d.revoked_at IS NOT NULL THEN 'its device is revoked' END
+    FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::text[])
+         AS n (device_id, serial, fingerprint, not_before, not_after, certificate)
+    LEFT JOIN devices d ON d.device_id = n.device_id
+    ON CONFLICT (serial) DO UPDATE SET device_id = excluded.device_id, cut_at = NULL WHERE c.device_id IS NULL
+    RETURNING device_id, serial)
+  INSERT INTO ota_events (event_type, device_id, event_data, created_by)
+  SELECT 'certificate_adopted', device_id, jsonb_build_object('serial', serial), $7 FROM adopted)sql"};
 constexpr Statement kOtherHardware = {"other_hardware", R"sql(
   UPDATE devices SET revoked_at = NULL, mac_address = NULL, boot_id = NULL WHERE device_id = $1)sql"};
 
@@ -90,7 +111,7 @@ Expected<std::vector<fleet::CertificateRow>> PgCertificateStore::list(const std:
   });
 }
 
-Expected<int> PgCertificateStore::revoke(const fleet::Revocation& revocation) {
+Expected<fleet::Revoked> PgCertificateStore::revoke(const fleet::Revocation& revocation) {
   return in_transaction(pool_, [&](Session& session, pqxx::work& work) {
     const auto& id = revocation.device_id;
     (void)lock_identity(session, work, id);
@@ -101,7 +122,10 @@ Expected<int> PgCertificateStore::revoke(const fleet::Revocation& revocation) {
       throw Refusal(ErrorKind::conflict,
                     "certificate " + text_of(foreign[0][0]) + " is another device's; revoke that device");
     }
-    int count = revoke_certificates(session, work, id, revocation.by, revocation.why);
+    fleet::Revoked revoked;
+    revoked.known = !session.execute(work, kIsKnown, id).empty();
+    auto& count = revoked.certificates;
+    count = revoke_certificates(session, work, id, revocation.by, revocation.why);
     count += static_cast<int>(session
                                   .execute(work, kRevokeSerials, serials.str(), id,
                                            text_or_null(revocation.by), text_or_null(revocation.why))
@@ -110,7 +134,7 @@ Expected<int> PgCertificateStore::revoke(const fleet::Revocation& revocation) {
     if (count > 0 || blocked > 0) {
       log_identity(session, work, "device_revoked", id, identity_json("", revocation.why), revocation.by);
     }
-    return count;
+    return revoked;
   });
 }
 
@@ -125,9 +149,30 @@ Expected<void> PgCertificateStore::reinstate(const std::string& device_id, const
   });
 }
 
-Expected<bool> PgCertificateStore::is_revoked(const std::string& device_id) {
+Expected<bool> PgCertificateStore::is_revoked(const std::string& device_id, const std::string& serial) {
   return in_transaction(pool_, [&](Session& session, pqxx::work& work) {
-    return !session.execute(work, kIsRevoked, without_nul(device_id)).empty();
+    return !session.execute(work, kIsRevoked, without_nul(device_id), without_nul(serial)).empty();
+  });
+}
+
+Expected<int> PgCertificateStore::adopt(const std::vector<fleet::NamedCertificate>& certificates,
+                                        const std::string& by) {
+  ArrayLiteral ids, serials, fingerprints, from, until, pems;
+  std::set<std::string_view> seen;  // one twice in a statement would be an error
+  for (const auto& [device_id, certificate] : certificates) {
+    if (!seen.insert(certificate.serial).second) continue;
+    ids.add(device_id);
+    serials.add(certificate.serial);
+    fingerprints.add(certificate.fingerprint);
+    from.add(certificate.not_before);
+    until.add(certificate.not_after);
+    pems.add(certificate.pem);
+  }
+  return in_transaction(pool_, [&](Session& session, pqxx::work& work) {
+    return static_cast<int>(session
+                                .execute(work, kAdoptCertificates, ids.str(), serials.str(),
+                                         fingerprints.str(), from.str(), until.str(), pems.str(), by)
+                                .affected_rows());
   });
 }
 

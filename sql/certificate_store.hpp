@@ -17,10 +17,13 @@ class PgCertificateStore final : public fleet::CertificateStore {
   [[nodiscard]] fleet::Expected<void> record(const fleet::NewCertificate& issued) override;
   [[nodiscard]] fleet::Expected<std::vector<fleet::CertificateRow>> list(
       const std::string& device_id) override;
-  [[nodiscard]] fleet::Expected<int> revoke(const fleet::Revocation& revocation) override;
+  [[nodiscard]] fleet::Expected<fleet::Revoked> revoke(const fleet::Revocation& revocation) override;
   [[nodiscard]] fleet::Expected<void> reinstate(const std::string& device_id, const std::string& by,
                                                 const std::string& why) override;
-  [[nodiscard]] fleet::Expected<bool> is_revoked(const std::string& device_id) override;
+  [[nodiscard]] fleet::Expected<bool> is_revoked(const std::string& device_id,
+                                                 const std::string& serial) override;
+  [[nodiscard]] fleet::Expected<int> adopt(const std::vector<fleet::NamedCertificate>& certificates,
+                                           const std::string& by) override;
 
  private:
   ConnectionPool& pool_;

@@ -30,7 +30,8 @@ constexpr Statement kAttempts = {
                           OTA_SQL_ISO("reported_at") " FROM device_update_status WHERE device_id = $1 "
                           "ORDER BY id DESC LIMIT 50"};
 
-constexpr Statement kLock = {"lock_device", "SELECT FROM devices WHERE device_id = $1 FOR NO KEY UPDATE"};
+constexpr Statement kLock = {
+    "lock_device", "SELECT revoked_at IS NOT NULL FROM devices WHERE device_id = $1 FOR NO KEY UPDATE"};
 constexpr Statement kMacHolder = {"mac_holder",
                                   "SELECT device_id FROM devices WHERE mac_address = $1 AND device_id <> $2"};
 // Merged here and not by us, so that what nobody touches stays to the last digit.
@@ -182,7 +183,14 @@ Expected<void> PgDeviceStore::patch_device(const std::string& device_id, const f
 
 Expected<void> PgDeviceStore::delete_device(const std::string& device_id, const std::string& by) {
   return in_transaction(pool_, [&](Session& session, pqxx::work& work) {
-    if (session.execute(work, kLock, without_nul(device_id)).empty()) refuse_unknown(device_id);
+    const auto locked = session.execute(work, kLock, without_nul(device_id));
+    if (locked.empty()) refuse_unknown(device_id);
+    if (flag_of(locked[0][0])) {
+      throw Refusal(ErrorKind::conflict,
+                    "device " + device_id +
+                        " is revoked, and its entry is what keeps it out; reinstate it before "
+                        "you delete it");
+    }
     session.execute(work, kDeleteOffer, device_id);
     revoke_certificates(session, work, device_id, by, "decommissioned");
     session.execute(work, kDelete, device_id);

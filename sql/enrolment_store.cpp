@@ -36,7 +36,9 @@ constexpr Statement kGiven = {"given_certificate",
                                   "c.not_after") " FROM enrolment_tokens t JOIN device_certificates c ON "
                                                  "c.serial = t.serial WHERE t.id = $1::bigint AND c.revoked_at IS NULL"};
 constexpr Statement kDevice = {"device_to_enrol",
-                               "SELECT device_model, seen_on_mqtt FROM devices WHERE device_id = $1"};
+                               "SELECT device_model, seen_on_mqtt OR last_seen IS NOT NULL FROM devices "
+                               "WHERE device_id = $1"};
+constexpr Statement kHasToken = {"device_has_token", "SELECT FROM device_tokens WHERE device_id = $1"};
 constexpr Statement kUse = {"use_enrolment_token", R"sql(
   UPDATE enrolment_tokens SET used_at = now(), used_by = $2, csr_sha256 = $3, serial = $4 WHERE id = $1::bigint)sql"};
 // A stranger with an old token must not fill the log.
@@ -89,8 +91,9 @@ std::string find_refusal(Session& session, pqxx::work& work, const Token& token,
     if (!fits) return "the token is for devices of model " + token.model + "; say device_model";
   }
   // Else whoever has a token for any device could take the place of one that is there.
-  const bool is_there =
-      live_certificates(session, work, id) > 0 || (!device.empty() && flag_of(device[0][1]));
+  const bool is_there = live_certificates(session, work, id) > 0 ||
+                        (!device.empty() && flag_of(device[0][1])) ||
+                        !session.execute(work, kHasToken, id).empty();
   if (token.device_id.empty() && is_there) {
     return "device " + id + " has its identity already; only a token for it alone gives it another";
   }

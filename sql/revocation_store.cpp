@@ -23,11 +23,13 @@ constexpr Statement kAdopt = {"adopt_revocations", R"sql(
   WHERE c.revoked_at IS NULL)sql"};
 
 constexpr Statement kUncut = {"uncut_devices", R"sql(
-  SELECT serial, device_id FROM device_certificates
-  WHERE revoked_at IS NOT NULL AND cut_at IS NULL ORDER BY id LIMIT $1::integer)sql"};
+  (SELECT serial, device_id, 0::bigint FROM device_certificates
+   WHERE revoked_at IS NOT NULL AND cut_at IS NULL ORDER BY id LIMIT $1::integer)
+  UNION ALL (SELECT '', device_id, id FROM device_cuts ORDER BY id LIMIT $1::integer))sql"};
 
 constexpr Statement kMarkCut = {"mark_cut", R"sql(
   UPDATE device_certificates SET cut_at = now() WHERE serial = ANY($1::text[]) AND cut_at IS NULL)sql"};
+constexpr Statement kEndOrders = {"end_cut_orders", "DELETE FROM device_cuts WHERE id = ANY($1::bigint[])"};
 
 }  // namespace
 
@@ -78,7 +80,7 @@ Expected<std::vector<fleet::UncutDevice>> PgRevocationStore::uncut(int count_max
     pqxx::nontransaction work(session.connection());
     std::vector<fleet::UncutDevice> devices;
     for (const auto& row : session.execute(work, kUncut, count_max)) {
-      devices.push_back({text_of(row[0]), text_of(row[1])});
+      devices.push_back({text_of(row[0]), text_of(row[1]), number_of(row[2])});
     }
     return devices;
   });
@@ -86,10 +88,17 @@ Expected<std::vector<fleet::UncutDevice>> PgRevocationStore::uncut(int count_max
 
 Expected<void> PgRevocationStore::mark_cut(const std::vector<fleet::UncutDevice>& cut) {
   return state_->once([&](Session& session) {
-    ArrayLiteral serials;
-    for (const auto& device : cut) serials.add(device.serial);
+    ArrayLiteral serials, orders;
+    for (const auto& device : cut) {
+      if (device.order == 0) {
+        serials.add(device.serial);
+      } else {
+        orders.add(device.order);
+      }
+    }
     pqxx::work work(session.connection());
     session.execute(work, kMarkCut, serials.str());
+    session.execute(work, kEndOrders, orders.str());
     work.commit();
   });
 }

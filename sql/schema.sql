@@ -427,3 +427,24 @@ CREATE TRIGGER keys_changed AFTER INSERT OR DELETE OR TRUNCATE ON admin_keys
 -- That a key was used is no change of it.
 CREATE TRIGGER keys_updated AFTER UPDATE OF name, role, key_sha256, expires_at, revoked_at ON admin_keys
     FOR EACH STATEMENT EXECUTE FUNCTION keys_changed();
+
+-- Devices whose connection to the broker has to end, because an identity of theirs was taken back: also one that no
+-- certificate is known of here. A row goes with the cut. Until then what the device still says is not heard.
+CREATE TABLE device_cuts (
+    id         bigserial PRIMARY KEY,
+    device_id  text NOT NULL,
+    ordered_at timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX device_cuts_device_idx ON device_cuts (device_id);
+
+-- What was taken back stays so, whoever writes.
+CREATE FUNCTION keep_revoked() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RAISE EXCEPTION 'a revocation is for good' USING ERRCODE = 'integrity_constraint_violation';
+END
+$$;
+CREATE TRIGGER keep_revoked BEFORE UPDATE OF revoked_at ON device_certificates
+    FOR EACH ROW WHEN (OLD.revoked_at IS NOT NULL AND NEW.revoked_at IS NULL) EXECUTE FUNCTION keep_revoked();
+CREATE TRIGGER keep_revoked BEFORE UPDATE OF revoked_at ON admin_keys
+    FOR EACH ROW WHEN (OLD.revoked_at IS NOT NULL AND NEW.revoked_at IS NULL) EXECUTE FUNCTION keep_revoked();

@@ -21,11 +21,17 @@ constexpr auto kWriterSettings =
     "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; "
     "SET plan_cache_mode = force_generic_plan";
 
+// Whether the device's connection has still to be ended. A cut that does not come bars for ten seconds.
+#define OTA_SQL_BEING_CUT(id)                                     \
+  "EXISTS (SELECT FROM device_cuts cut WHERE cut.device_id = " id \
+  " AND cut.ordered_at > now() - interval '10 seconds')"
+
 // Both kinds of contact go through one pass in the order of the ids, and a row is locked even where nothing
 // of it changes, so batches of different writers never deadlock. In the proposed row "unknown" stands for a
 // model that was not said, a null last_seen for a presence (which makes no device and is no sign of life: a
 // last will comes from the broker), and online_changed_at tells whether `online` was said at all. Of a
-// revoked device nothing is noted.
+// revoked device nothing is noted, nor of one that is being cut: a device that was just deleted does not come
+// back by what it says meanwhile.
 constexpr Statement kRegister = {"register_devices", R"sql(
   INSERT INTO devices AS d (device_id, device_model, current_firmware_version, mac_address, last_seen, created_at,
                             seen_on_mqtt, online, online_changed_at, boot_id, metadata)
@@ -41,7 +47,8 @@ constexpr Statement kRegister = {"register_devices", R"sql(
               $8::boolean[], $9::boolean[], $10::bigint[])
        AS c (device_id, model, version, mac, boot_id, reported, online, over_mqtt, registers, seen_at),
        LATERAL (SELECT 'epoch'::timestamptz + c.seen_at * interval '1 microsecond') AS t (seen_at)
-  WHERE c.registers OR EXISTS (SELECT FROM devices known WHERE known.device_id = c.device_id)
+  WHERE EXISTS (SELECT FROM devices known WHERE known.device_id = c.device_id)
+     OR (c.registers AND NOT )sql" OTA_SQL_BEING_CUT("c.device_id") R"sql()
   ON CONFLICT (device_id) DO UPDATE SET
     device_model = CASE excluded.device_model WHEN 'unknown' THEN d.device_model ELSE excluded.device_model END,
     current_firmware_version = coalesce(excluded.current_firmware_version, d.current_firmware_version),
@@ -55,7 +62,7 @@ constexpr Statement kRegister = {"register_devices", R"sql(
     metadata = CASE WHEN NOT excluded.metadata ? 'reported' THEN d.metadata
                     WHEN jsonb_typeof(d.metadata) = 'object' THEN d.metadata || excluded.metadata
                     ELSE coalesce(nullif(d.metadata, 'null'::jsonb), excluded.metadata) END
-  WHERE d.revoked_at IS NULL
+  WHERE d.revoked_at IS NULL AND NOT )sql" OTA_SQL_BEING_CUT("d.device_id") R"sql(
     AND (excluded.last_seen IS NOT NULL OR d.online <> excluded.online OR d.seen_on_mqtt < excluded.seen_on_mqtt)
   )sql"};
 
@@ -64,6 +71,7 @@ constexpr Statement kRegister = {"register_devices", R"sql(
 // looked, so nothing would lock it.
 constexpr Statement kLoad = {"load_devices",
                              "SELECT " OTA_SQL_DEVICE_COLUMNS
+                             ", " OTA_SQL_BEING_CUT("q.device_id")
                              " FROM unnest($1::text[]) WITH ORDINALITY AS q (device_id, position) "
                              "LEFT JOIN devices d ON d.device_id = q.device_id " OTA_SQL_DEVICE_JOINS
                              " ORDER BY q.position"};
@@ -92,6 +100,10 @@ constexpr Statement kAdoptAttempt = {"adopt_attempt", R"sql(
 constexpr Statement kFindTokens = {"find_tokens", R"sql(
   SELECT device_id, token_sha256 FROM device_tokens WHERE device_id = ANY($1::text[])
   UNION ALL SELECT device_id, token_sha256 FROM device_tokens WHERE token_sha256 = ANY($2::text[]))sql"};
+
+constexpr Statement kFindRevoked = {
+    "find_revoked",
+    "SELECT serial FROM device_certificates WHERE serial = ANY($1::text[]) AND revoked_at IS NOT NULL"};
 
 void register_and_load(Script& script, const std::vector<Contact>& contacts) {
   ArrayLiteral ids, loaded, models, versions, macs, boots, reported, online, over_mqtt, registers, seen_at;
@@ -155,9 +167,24 @@ Expected<fleet::DeviceTokens> PgUpdateStore::find_tokens(const std::vector<fleet
     fleet::DeviceTokens stored;
     for (const auto& row : Script(session).execute(kFindTokens, {ids.str(), digests.str()}).run()) {
       // What only psql can have made wrong is nobody's token.
-      if (const auto digest = fleet::digest_from_hex(text_of(row[1]))) stored.emplace(text_of(row[0]), *digest);
+      if (const auto digest = fleet::digest_from_hex(text_of(row[1])))
+        stored.emplace(text_of(row[0]), *digest);
     }
     return stored;
+  });
+}
+
+Expected<std::set<std::string>> PgUpdateStore::find_revoked(const std::vector<std::string>& serials) {
+  state_->give_up();
+  return state_->session.run([&](Session& session) {
+    session.drop_if_dead();
+    ArrayLiteral wanted;
+    for (const auto& serial : serials) wanted.add(serial);
+    std::set<std::string> revoked;
+    for (const auto& row : Script(session).execute(kFindRevoked, {wanted.str()}).run()) {
+      revoked.insert(text_of(row[0]));
+    }
+    return revoked;
   });
 }
 
@@ -175,6 +202,7 @@ Expected<std::vector<Device>> PgUpdateStore::begin(const std::vector<Contact>& c
     for (const auto& row : script.run()) {
       devices.push_back(read_device(row));
       devices.back().id = contacts[devices.size() - 1].device_id;  // no row was loaded for a presence
+      devices.back().revoked = devices.back().revoked || flag_of(row[row.size() - 1]);
     }
     return devices;
   });

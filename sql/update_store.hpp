@@ -14,6 +14,8 @@ class PgUpdateStore final : public fleet::UpdateStore {
   explicit PgUpdateStore(const ConnectOptions& options = {});
   ~PgUpdateStore() override;
 
+  [[nodiscard]] fleet::Expected<std::set<std::string>> find_revoked(
+      const std::vector<std::string>& serials) override;
   [[nodiscard]] fleet::Expected<fleet::DeviceTokens> find_tokens(
       const std::vector<fleet::DeviceToken>& shown) override;
   [[nodiscard]] fleet::Expected<std::vector<fleet::Device>> begin(

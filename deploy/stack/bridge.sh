@@ -130,6 +130,35 @@ https_environment() {
   export HTTPS_CLIENT_CA=$STACK_DIR/ca/chain.crt HTTPS_CLIENT_CRL=$STACK_DIR/ca/crl.pem
 }
 
+# Certificates that ca.sh made, while the bridge was down or before it issued any, become known to it, so that it can
+# revoke them like its own.
+adopt_device_certificates() {
+  local adopted=$STACK_DIR/ca/adopted answer
+  local -a fresh=() since=()
+  [[ $BROKER_KIND == private && -d $STACK_DIR/devices ]] || return 0
+  [[ ! -e $adopted ]] || since=(-newer "$adopted")
+  mapfile -t fresh < <(find "$STACK_DIR/devices" -name '*.crt' "${since[@]}")
+  ((${#fresh[@]})) || return 0
+  touch "$adopted.new"
+  while ((${#fresh[@]})); do
+    answer=$(cat "${fresh[@]:0:500}" | jq -Rs '{certificates: .}' | call_bridge certificates) || {
+      say "the bridge does not adopt the certificates in $STACK_DIR/devices: $(jq -r '.detail // .' <<<"$answer" 2>/dev/null)"
+      return 0
+    }
+    fresh=("${fresh[@]:500}")
+  done
+  mv -f "$adopted.new" "$adopted"
+}
+
+# call_bridge PATH < body: an admin's POST; its key stands on no command line. Fails, with the answer, unless it is 2xx.
+call_bridge() {
+  local answer
+  answer=$(ask_bridge -s --max-time 30 -H @<(printf 'X-API-Key: %s\n' "$API_KEY") \
+    -H 'Content-Type: application/json' --data-binary @- -w '\n%{http_code}' "$(ota_url)/api/admin/$1") || return 1
+  printf '%s' "${answer%$'\n'*}"
+  [[ ${answer##*$'\n'} == 2* ]]
+}
+
 health() { ask_bridge -s --max-time 5 "$(ota_url)/health"; }
 
 # Ready means: it answers, and sees those of its parts that run. True as well when it has died: waiting is over then.

@@ -96,15 +96,6 @@ enrol_by_bridge() {
   jq -r .certificate <<<"$answer" | write_atomically "$base.crt" 0644
 }
 
-# call_bridge PATH < body: an admin's POST; its key stands on no command line. Fails, with the answer, unless it is 2xx.
-call_bridge() {
-  local answer
-  answer=$(ask_bridge -s --max-time 30 -H @<(printf 'X-API-Key: %s\n' "$API_KEY") \
-    -H 'Content-Type: application/json' --data-binary @- -w '\n%{http_code}' "$(ota_url)/api/admin/$1") || return 1
-  printf '%s' "${answer%$'\n'*}"
-  [[ ${answer##*$'\n'} == 2* ]]
-}
-
 device_revoke() {
   local id
   if bridge_is_alive; then

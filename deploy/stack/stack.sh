@@ -84,7 +84,10 @@ start_parts() {
   [[ ,$1, != *,postgres,* || $POSTGRES_KIND == external ]] || start_postgres
   [[ ,$1, != *,mosquitto,* || $BROKER_KIND == external ]] || start_broker
   [[ ,$1, != *,bridge,* ]] || start_bridge
-  if bridge_is_alive; then await_bridge; fi
+  if bridge_is_alive; then
+    await_bridge
+    adopt_device_certificates
+  fi
   write_stack_env
 }
 

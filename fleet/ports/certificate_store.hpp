@@ -43,6 +43,11 @@ struct Revocation {
   std::string why;
 };
 
+struct Revoked {
+  int certificates = 0;  ///< newly revoked
+  bool known = false;    ///< whether the service has heard of the device before
+};
+
 /// Devices' certificates, for admins and for devices that renew. Thread safe; `unavailable` when the database
 /// is away or no connection came free in time.
 class CertificateStore {
@@ -54,15 +59,20 @@ class CertificateStore {
   /// Newest first, at most 100.
   [[nodiscard]] virtual Expected<std::vector<CertificateRow>> list(const std::string& device_id) = 0;
   /// Revokes all certificates of the device and the serials given, withdraws the enrolment tokens for it and
-  /// blocks it, with a device_revoked event; a device nobody knows becomes known that way. Answers how many
-  /// certificates that revoked; repeating it changes nothing. `conflict` when a serial is another device's.
-  [[nodiscard]] virtual Expected<int> revoke(const Revocation& revocation) = 0;
+  /// blocks it, with a device_revoked event; a device nobody knows becomes known that way. Repeating it
+  /// changes nothing. `conflict` when a serial is another device's.
+  [[nodiscard]] virtual Expected<Revoked> revoke(const Revocation& revocation) = 0;
   /// Lets the device be heard again, with a device_reinstated event; its old certificates stay revoked.
   /// `not_found`.
   [[nodiscard]] virtual Expected<void> reinstate(const std::string& device_id, const std::string& by,
                                                  const std::string& why) = 0;
-  /// Whether the device is blocked.
-  [[nodiscard]] virtual Expected<bool> is_revoked(const std::string& device_id) = 0;
+  /// Whether the device is blocked, or the certificate it shows (empty: none) was revoked.
+  [[nodiscard]] virtual Expected<bool> is_revoked(const std::string& device_id,
+                                                  const std::string& serial) = 0;
+  /// Notes certificates that were made elsewhere, so that they can be revoked like the others; those of a
+  /// blocked device are revoked at once. Answers how many were not known.
+  [[nodiscard]] virtual Expected<int> adopt(const std::vector<NamedCertificate>& certificates,
+                                            const std::string& by) = 0;
 };
 
 }  // namespace ota::fleet

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "fleet/certificates.hpp"
 
@@ -17,6 +18,14 @@ class DeviceAuthority {
   /// of 2048 to 4096 bits; `unavailable` when the authority's own certificate is about to end.
   [[nodiscard]] virtual Expected<IssuedCertificate> issue(const std::string& device_id,
                                                           const std::string& csr_pem, Time now) const = 0;
+
+  struct Recognised {
+    std::vector<NamedCertificate> ours;
+    std::vector<std::string> foreign;  ///< names of what this authority has not issued to a device
+  };
+  /// Which of the certificates in `pems` (one after the other, each in PEM form) are devices' and of this
+  /// authority. `invalid` when there is none at all.
+  [[nodiscard]] virtual Expected<Recognised> recognise(const std::string& pems) const = 0;
 
   /// What devices trust, in PEM form: the root's certificate.
   [[nodiscard]] virtual std::string trust_anchor() const = 0;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -7,10 +8,11 @@
 
 namespace ota::fleet {
 
-/// A revoked certificate whose device may still be connected.
+/// A revoked certificate, or an order to end a device's connection; the device may still be connected.
 struct UncutDevice {
-  std::string serial;
+  std::string serial;     ///< empty: an order
   std::string device_id;  ///< empty: not known
+  std::int64_t order = 0;
 };
 
 /// What the revocation list is made of. One connection; belongs to one thread.

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -72,6 +73,9 @@ class UpdateStore {
   /// Outside a transaction: the stored tokens of the devices of `shown`, and of whichever devices have one of
   /// the digests of `shown`.
   [[nodiscard]] virtual Expected<DeviceTokens> find_tokens(const std::vector<DeviceToken>& shown) = 0;
+  /// Which of the certificates were revoked.
+  [[nodiscard]] virtual Expected<std::set<std::string>> find_revoked(
+      const std::vector<std::string>& serials) = 0;
 
   /// Begins a transaction, registers `contacts` (unique ids, sorted by id) in one statement and answers their
   /// devices in the same order, locked until the end. What is not loaded, or not known, answers a Device with

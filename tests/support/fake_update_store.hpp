@@ -19,6 +19,7 @@ class FakeUpdateStore final : public fleet::UpdateStore {
     std::map<std::int64_t, std::pair<std::string, fleet::Attempt>> attempts;
     std::vector<fleet::Event> events;
     fleet::DeviceTokens tokens;
+    std::set<std::string> revoked_serials;
     int token_queries = 0;
     std::set<std::string> refused_devices;  ///< their batch fails as `invalid`
     int away_for = 0;                       ///< so many begins fail as `unavailable`
@@ -28,6 +29,9 @@ class FakeUpdateStore final : public fleet::UpdateStore {
 
   explicit FakeUpdateStore(Memory* memory) : memory_(memory) {}
 
+  fleet::Expected<std::set<std::string>> find_revoked(const std::vector<std::string>&) override {
+    return memory_->revoked_serials;
+  }
   fleet::Expected<fleet::DeviceTokens> find_tokens(const std::vector<fleet::DeviceToken>&) override {
     ++memory_->token_queries;
     if (memory_->away_for > 0) return fleet::fail(fleet::ErrorKind::unavailable, "away");

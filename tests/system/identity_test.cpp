@@ -179,6 +179,25 @@ TEST_F(Identity, ARevokedDeviceIsCutOffAndItsOfferRemoved) {
   EXPECT_TRUE(may_connect(keep("thief-1", again.json())));
 }
 
+// Made by ca.sh, as an earlier version and a stack without its bridge do.
+TEST_F(Identity, ACertificateFromElsewhereIsKnownAfterTheNextStartAndCutOffLikeOurs) {
+  const auto directory = stack_->directory();
+  const auto made =
+      run_command({std::string(OTA_SOURCE_DIR) + "/broker-config/ca.sh", (directory / "ca").string(),
+                   "device", (directory / "devices").string(), "made-1"});
+  ASSERT_EQ(made.exit_status, 0) << made.output;
+  const Enrolment enrolment{(directory / "devices/made-1.crt").string(),
+                            (directory / "devices/made-1.key").string(), (directory / "ca/ca.crt").string()};
+  stack_->up();
+  MqttClient device(login(enrolment));
+  ASSERT_EQ(device.connect(), kWelcome);
+  EXPECT_EQ(
+      rest_.post("/api/admin/devices/made-1/revoke", json::object()).json().value("certificates_revoked", 0),
+      1);
+  EXPECT_TRUE(device.wait_for_disconnect(kCutWithin));
+  EXPECT_FALSE(may_connect(enrolment));
+}
+
 TEST_F(Identity, OtherHardwareTakesThePlaceOfTheOld) {
   const auto old = stack_->enrol("swap-1");
   ASSERT_TRUE(may_connect(old));

@@ -185,6 +185,18 @@ TEST_F(Batch, AForgedMessageDoesNotRideOnAGenuineOne) {
   EXPECT_EQ(memory_.devices.at("dev1").version, "1.0.0");
 }
 
+TEST_F(Batch, ARevokedCertificateSpeaksForNobody) {
+  memory_.revoked_serials = {"4a"};
+  add_check("dev1");
+  errands_.back().message.serial = "4a";
+  add_check("dev2");
+  errands_.back().message.serial = "4b";
+  run();
+  EXPECT_EQ(refusal(0), fleet::ErrorKind::forbidden);
+  EXPECT_TRUE(*answers_[1]);
+  EXPECT_EQ(memory_.devices.count("dev1"), 0U);
+}
+
 TEST_F(Batch, AsksForNoTokensWhereNoneIsShown) {
   add_check("dev1");
   run();

@@ -98,6 +98,17 @@ TEST_F(ProductionProfile, NamesWhatIsMissing) {
   EXPECT_FALSE(read(weak));
 }
 
+TEST_F(ProductionProfile, ClientCertificatesNeedAListOfTheRevoked) {
+  auto environment = good_;
+  for (const char* name : {"HTTPS_CERT", "HTTPS_KEY", "HTTPS_CLIENT_CA"})
+    environment[name] = folder_ + "/secret";
+  const auto without = read(environment);
+  ASSERT_FALSE(without);
+  EXPECT_EQ(without.error().message.rfind("HTTPS_CLIENT_CRL: ", 0), 0U) << without.error().message;
+  environment["HTTPS_CLIENT_CRL"] = folder_ + "/secret";
+  EXPECT_TRUE(read(environment));
+}
+
 TEST_F(ProductionProfile, ABrokerOnTheSameMachineNeedsNoTls) {
   for (const char* url :
        {"mqtt://127.0.0.1:1883", "mqtt://localhost:1883", "mqtt://localhost", "mqtt://[::1]:1883", "off"})

@@ -203,6 +203,26 @@ TEST_F(IssuingAuthorityTest, TheScriptKeepsWhatTheBridgeHasListed) {
   EXPECT_EQ(both->entries.size(), 2U);
 }
 
+TEST_F(IssuingAuthorityTest, RecognisesDevicesCertificatesOfTheScriptAndNobodyElses) {
+  ASSERT_EQ(run(OTA_SOURCE_DIR "/broker-config/ca.sh ca device devices made && " OTA_SOURCE_DIR
+                               "/broker-config/ca.sh ca server && " OTA_SOURCE_DIR
+                               "/broker-config/ca.sh stranger init && " OTA_SOURCE_DIR
+                               "/broker-config/ca.sh stranger device foreign made"),
+            0)
+      << read(folder_ / "log");
+  const auto recognised =
+      authority()->recognise(read(folder_ / "devices/made.crt") + read(folder_ / "ca/server.crt") +
+                             read(folder_ / "foreign/made.crt"));
+  ASSERT_TRUE(recognised);
+  ASSERT_EQ(recognised->ours.size(), 1U);
+  EXPECT_EQ(recognised->ours[0].device_id, "made");
+  ASSERT_EQ(run("openssl x509 -in devices/made.crt -noout -serial"), 0);
+  EXPECT_EQ(fleet::parse_serial("serial", read(folder_ / "log").substr(7, 40)).value_or("none"),
+            recognised->ours[0].certificate.serial);
+  EXPECT_EQ(recognised->foreign.size(), 3U) << "the server's, its authority's, and a stranger's";
+  EXPECT_FALSE(authority()->recognise("no certificate"));
+}
+
 TEST_F(IssuingAuthorityTest, ACanaryBearsANameNoDeviceCanHave) {
   const auto canary = authority()->make_canary(now(), 1h);
   ASSERT_TRUE(canary);

@@ -85,6 +85,38 @@ TEST_F(CertificateRoutesTest, WithoutACertificateNobodyRenews) {
   EXPECT_EQ(post("/api/device/renew", R"({"csr":"CSR"})").status, 401);
 }
 
+TEST_F(CertificateRoutesTest, AStrangersRevocationSaysThatNobodyKnewIt) {
+  const auto answer = post_as_admin("/api/admin/devices/stranger/revoke", "");
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_EQ(json(answer)["known"], false);
+  EXPECT_NE(answer.body.find("ever seen"), std::string::npos);
+}
+
+TEST_F(CertificateRoutesTest, CertificatesFromElsewhereAreAdopted) {
+  const auto answer = post_as_admin("/api/admin/certificates", R"({"certificates":"PEM"})");
+  EXPECT_EQ(answer.status, 200) << answer.body;
+  EXPECT_EQ(json(answer)["adopted"], 1);
+  EXPECT_EQ(json(answer)["foreign"][0], "localhost");
+  EXPECT_EQ(lists_due_, 1);
+  EXPECT_EQ(post_as_admin("/api/admin/certificates", R"({"certificates":""})").status, 422);
+  EXPECT_EQ(post_as_admin("/api/admin/certificates", R"({})").status, 422);
+}
+
+class BehindAProxy : public CertificateRoutesTest {
+ protected:
+  BehindAProxy() { options_.trusted_proxies = fleet::parse_networks("127.0.0.1").value(); }
+  int enrol(const Headers& headers) {
+    return call(port(), "POST", "/api/device/enroll", headers, R"({"device_id":"a","token":"t","csr":"CSR"})")
+        .status;
+  }
+};
+
+TEST_F(BehindAProxy, WhoEnrolsCameToItOverHttps) {
+  EXPECT_EQ(enrol({{"X-Forwarded-Proto", "https"}}), 200);
+  EXPECT_EQ(enrol({{"X-Forwarded-Proto", "http"}}), 403);
+  EXPECT_EQ(enrol({}), 403) << "a proxy on this machine is not the client";
+}
+
 TEST_F(CertificateRoutesTest, ABridgeWithoutAListSaysSo) {
   EXPECT_EQ(get("/api/pki/crl").status, 404);
 }

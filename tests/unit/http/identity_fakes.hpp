@@ -17,6 +17,10 @@ class FakeAuthority final : public fleet::DeviceAuthority {
     if (csr != "CSR") return fleet::fail(fleet::ErrorKind::invalid, "csr is not a certificate request");
     return fleet::IssuedCertificate{"4a", "PEM of " + device_id, "ff", now, now + std::chrono::hours(24)};
   }
+  fleet::Expected<Recognised> recognise(const std::string& pems) const override {
+    if (pems.empty()) return fleet::fail(fleet::ErrorKind::invalid, "certificates holds no certificate");
+    return Recognised{{{"a", {"4a", pems, "ff", {}, {}}}}, {"localhost"}};
+  }
   std::string trust_anchor() const override { return "ROOT"; }
 };
 
@@ -29,18 +33,22 @@ class FakeCertificates final : public fleet::CertificateStore {
   fleet::Expected<std::vector<fleet::CertificateRow>> list(const std::string&) override {
     return std::vector<fleet::CertificateRow>{{"4a", "", "", "2031-01-02T03:04:05+00:00", "", "", "", ""}};
   }
-  fleet::Expected<int> revoke(const fleet::Revocation& revocation) override {
+  fleet::Expected<fleet::Revoked> revoke(const fleet::Revocation& revocation) override {
     revoked = revocation;
-    return 2;
+    return fleet::Revoked{2, revocation.device_id != "stranger"};
   }
   fleet::Expected<void> reinstate(const std::string& device_id, const std::string&,
                                   const std::string&) override {
     if (device_id == "nobody") return fleet::fail(fleet::ErrorKind::not_found, "no device with id nobody");
     return {};
   }
-  fleet::Expected<bool> is_revoked(const std::string& device_id) override {
+  fleet::Expected<bool> is_revoked(const std::string& device_id, const std::string&) override {
     if (is_away) return fleet::fail(fleet::ErrorKind::unavailable, "the database is away");
     return device_id == revoked.device_id;
+  }
+  fleet::Expected<int> adopt(const std::vector<fleet::NamedCertificate>& certificates,
+                             const std::string&) override {
+    return static_cast<int>(certificates.size());
   }
 
   std::vector<fleet::NewCertificate> recorded;
