@@ -5,6 +5,7 @@ BENCH_MODEL=bench
 BENCH_IMAGE_BYTES=1048576
 
 # prepare_ground DIR: everything up; DIR keeps bench.json, the rest is gone when the shell ends.
+# shellcheck disable=SC2034 # read in figures.sh and in deploy/stack/
 prepare_ground() {
   mkdir -p "$1"
   BENCH_DIR=$(readlink -f "$1")
@@ -46,6 +47,7 @@ clear_ground() {
 # A broker that reads its files again cuts anonymous clients, such as those of the plain listener.
 authority_environment() { :; }
 
+# shellcheck source=/dev/null # written by the stack
 setting_of() { (. "$1/settings" && printf '%s' "${!2}"); }
 
 # Like the stack's own broker, and one listener more: without TLS, whose cost for the device's side would hide the
@@ -108,11 +110,12 @@ ensure_nginx() {
   NGINX=$private/usr/sbin/nginx
   [[ ! -x $NGINX ]] || return 0
   work=$(mktemp -d)
-  (cd "$work" && apt-get -q download nginx) >"$work/log" 2>&1 && dpkg -x "$work"/nginx_*.deb "$private" ||
+  (cd "$work" && apt-get -q download nginx && dpkg -x nginx_*.deb "$private") >"$work/log" 2>&1 ||
     die "nginx, the reference of downloads, could not be fetched: $(tail -n 1 "$work/log")"
   rm -rf "$work"
 }
 
+# shellcheck disable=SC2034 # NGINX_PORT is read in figures.sh
 start_nginx() {
   local directory=$STACK_DIR/nginx port user_line=''
   port=$(random_free_port)

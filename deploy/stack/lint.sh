@@ -21,7 +21,7 @@ verb_lint() {
   BUILD_PRESET=clang
   unset OTA_BUILD_DIR
   ensure_setup
-  cd "$OTA_ROOT"
+  cd "$OTA_ROOT" || die "the folder $OTA_ROOT is gone"
   ((${#files[@]} > 0)) || mapfile -t files < <(git ls-files '*.cpp' '*.hpp')
   clang-format --dry-run -Werror "${files[@]}" || die "not formatted as .clang-format says; run clang-format -i on those files"
   local -a sources=()
