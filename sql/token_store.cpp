@@ -17,8 +17,8 @@ constexpr Statement kRemove = {"remove_device_token", "DELETE FROM device_tokens
 constexpr Statement kOwner = {"owner_of_token", R"sql(
   SELECT t.device_id FROM device_tokens t WHERE t.token_sha256 = $1
     AND NOT EXISTS (SELECT FROM devices d WHERE d.device_id = t.device_id AND d.revoked_at IS NOT NULL))sql"};
-constexpr Statement kEvent = {"token_event",
-                              "INSERT INTO ota_events (event_type, device_id, created_by) VALUES ($1, $2, $3)"};
+constexpr Statement kEvent = {
+    "token_event", "INSERT INTO ota_events (event_type, device_id, created_by) VALUES ($1, $2, $3)"};
 
 }  // namespace
 

@@ -21,7 +21,7 @@ struct Options {
   MqttOptions mqtt;
   HttpOptions http;
   std::string http_base_url;
-  std::string token_file;     // {id} is replaced; empty: none
+  std::string token_file;  // {id} is replaced; empty: none
   EnrolOptions enrol;
   std::string manifest_keys;  // folder; empty: unsigned images are taken
   std::uint64_t built_at_s = 0;

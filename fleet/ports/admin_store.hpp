@@ -40,7 +40,7 @@ struct ReleaseRow {
   bool is_signed = false;
   std::string created_at;  ///< ISO 8601 with offset, as every time in these rows; empty for NULL
   std::string notes;
-  bool verified = false;   ///< the service verified its manifest
+  bool verified = false;        ///< the service verified its manifest
   std::string image_json = {};  ///< as in NewRelease; empty for a release of an earlier service
   std::string forced = {};      ///< as in NewRelease
 };
