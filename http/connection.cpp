@@ -193,7 +193,7 @@ ssize_t Connection::send(const char* from, std::size_t size, int flags) {
     if (count > 0) sent_bytes_ += count;
     if (count >= 0) return count;
     if (errno == EINTR) continue;
-    if (!is_not_ready(errno) || !wait(tls_ ? awaits() : POLLOUT)) return -1;
+    if (!is_not_ready(errno) || !wait(tls_ ? awaits() : short{POLLOUT})) return -1;
   }
 }
 
