@@ -25,8 +25,8 @@ struct Config {
   std::string public_url;         ///< no trailing slash; empty: relative download URLs
   std::string download_key_file;  ///< signs download URLs; empty: they are plain
   int download_url_minutes = 0;
-  std::int64_t upload_bytes_max = 0;
   int http_threads = 0;
+  std::int64_t upload_bytes_max = 0;
   std::string https_cert;  ///< PEM files; without a certificate the port speaks plain HTTP
   std::string https_key;
   std::string https_client_ca;
@@ -50,8 +50,8 @@ struct Config {
 
   std::string device_ca_cert;  ///< the issuing certificate with its chain; empty: no certificates are issued
   std::string device_ca_key;
-  int device_cert_days = 0;
   std::string crl_file;  ///< the revocation list to keep; empty: none
+  int device_cert_days = 0;
   int crl_days = 0;
   std::string broker_pid_file;   ///< of the Mosquitto to signal when the list has changed; empty: none
   std::string broker_probe_url;  ///< its devices' listener; empty: not tried
