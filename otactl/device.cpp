@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "fleet/ids.hpp"
+#include "otactl/answer.hpp"
 #include "otactl/command.hpp"
 #include "otactl/device_key.hpp"
 #include "otactl/device_token.hpp"
@@ -21,13 +22,6 @@ struct DeviceOptions {
   std::string csr_file;
   std::string why;
   std::vector<std::string> serials;
-};
-
-struct TokenOptions {
-  std::int64_t id = 0;
-  std::string device_id;
-  std::string model;
-  int hours = 24;
 };
 
 std::string device_path(const std::string& id) {
@@ -70,14 +64,10 @@ void issue(const DeviceOptions& options, const ServerOptions& server, const char
     if (error) end_with("cannot write " + base.string() + ".key: " + error.message());
     std::cout << "KEY=" << base.string() << ".key\n";
   }
-  write_or_end(base.string() + ".crt", answer->at("certificate").get<std::string>(), 0644);
-  write_or_end(fs::path(options.out) / "ca.crt", answer->at("ca").get<std::string>(), 0644);
+  write_or_end(base.string() + ".crt", text_of(*answer, "certificate"), 0644);
+  write_or_end(fs::path(options.out) / "ca.crt", text_of(*answer, "ca"), 0644);
   std::cout << "CERT=" << base.string() << ".crt\nCA=" << (fs::path(options.out) / "ca.crt").string()
-            << "\nvalid until " << answer->at("not_after").get<std::string>() << '\n';
-}
-
-void say(const json& answer) {
-  std::cout << answer.value("message", "done") << '\n';
+            << "\nvalid until " << text_of(*answer, "not_after") << '\n';
 }
 
 void add_issuing(CLI::App& device, const std::shared_ptr<DeviceOptions>& options, const ServerOptions& server,
@@ -125,49 +115,12 @@ void add_orders(CLI::App& device, const std::shared_ptr<DeviceOptions>& options,
   certificates->callback([=, &server] {
     const auto answer =
         value_or_end(RestClient::open_or_end(server).get(device_path(options->id) + "/certificates"));
-    for (const auto& row : answer.at("certificates")) {
-      const bool revoked = !row.at("revoked_at").is_null();
-      const auto& until = row.at("not_after");
-      std::cout << row.at("serial").get<std::string>() << "  until "
-                << (until.is_null() ? "?" : until.get<std::string>())
-                << (revoked ? "  revoked " + row.at("revoked_at").get<std::string>() : "  valid") << '\n';
+    for (const auto& row : list_of(answer, "certificates")) {
+      const auto revoked = optional_text_of(row, "revoked_at");
+      const auto until = optional_text_of(row, "not_after");
+      std::cout << text_of(row, "serial") << "  until " << (until.empty() ? "?" : until)
+                << (revoked.empty() ? "  valid" : "  revoked " + revoked) << '\n';
     }
-  });
-}
-
-void add_tokens(CLI::App& app, const ServerOptions& server) {
-  auto* tokens =
-      app.add_subcommand("enrol-token", "One-time tokens by which devices get their first certificate");
-  tokens->require_subcommand(1);
-  tokens->fallthrough();
-  const auto options = std::make_shared<TokenOptions>();
-
-  auto* create = tokens->add_subcommand("create", "Make a token; it is shown this once");
-  create->add_option("--device", options->device_id, "the one device it is for (default: any new one)");
-  create->add_option("--model", options->model, "the model it is for (default: any)");
-  create->add_option("--hours", options->hours, "how long it can be used (default 24)")
-      ->check(CLI::Range(1, 8784));
-  create->callback([=, &server] {
-    const auto answer = value_or_end(RestClient::open_or_end(server).post(
-        "/api/admin/enrolment-tokens", {{"device_id", options->device_id},
-                                        {"device_model", options->model},
-                                        {"valid_minutes", options->hours * 60}}));
-    std::cout << answer.at("token").get<std::string>() << '\n';
-    std::cerr << "token " << answer.at("id") << ", until " << answer.at("expires_at").get<std::string>()
-              << '\n';
-  });
-
-  auto* list = tokens->add_subcommand("list", "List tokens, newest first; never the tokens themselves");
-  list->callback([&server] {
-    const auto answer = value_or_end(RestClient::open_or_end(server).get("/api/admin/enrolment-tokens"));
-    for (const auto& row : answer.at("tokens")) std::cout << row.dump() << '\n';
-  });
-
-  auto* revoke = tokens->add_subcommand("revoke", "Withdraw a token that was not used");
-  revoke->add_option("TOKEN_ID", options->id, "its number, as list shows it")->required();
-  revoke->callback([=, &server] {
-    say(value_or_end(RestClient::open_or_end(server).remove("/api/admin/enrolment-tokens/" +
-                                                            std::to_string(options->id))));
   });
 }
 
@@ -184,7 +137,6 @@ void add_device(CLI::App& app, const ServerOptions& server) {
               "The same for other hardware under the same id: revokes the earlier certificates");
   add_orders(*device, options, server);
   add_device_token(*device, server);
-  add_tokens(app, server);
 }
 
 }  // namespace ota::otactl

@@ -6,8 +6,8 @@
 
 namespace ota::otactl {
 
-/// Adds the subcommands `device` (add, replace, revoke, reinstate, decommission, certificates) and
-/// `enrol-token` (create, list, revoke).
+/// Adds `otactl device add|replace|revoke|reinstate|decommission|certificates|token`. `server` must outlive
+/// `app`.
 void add_device(CLI::App& app, const ServerOptions& server);
 
 }  // namespace ota::otactl

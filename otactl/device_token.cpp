@@ -6,6 +6,7 @@
 #include <iostream>
 #include <memory>
 
+#include "otactl/answer.hpp"
 #include "otactl/command.hpp"
 
 namespace ota::otactl {
@@ -32,7 +33,7 @@ void issue(RestClient& client, const std::string& path, const std::string& outpu
     if (file >= 0) ::unlink(output.c_str());
     end_with(answer.error().message);
   }
-  const auto text = answer->at("token").get<std::string>() + "\n";
+  const auto text = text_of(*answer, "token") + "\n";
   if (file < 0) {
     std::cout << text;
     return;
@@ -45,7 +46,7 @@ void run(const TokenOptions& options, const ServerOptions& server) {
   auto client = RestClient::open_or_end(server);
   const auto path = "/api/admin/devices/" + RestClient::segment(options.device_id) + "/token";
   if (options.revoke) {
-    std::cout << value_or_end(client.remove(path)).at("message").get<std::string>() << '\n';
+    say(value_or_end(client.remove(path)));
     return;
   }
   issue(client, path, options.output);

@@ -2,12 +2,13 @@
 
 #include <charconv>
 #include <chrono>
-#include <iomanip>
 #include <iostream>
 #include <memory>
 
 #include "fleet/iso_time.hpp"
+#include "otactl/answer.hpp"
 #include "otactl/command.hpp"
+#include "otactl/table.hpp"
 
 namespace ota::otactl {
 namespace {
@@ -18,6 +19,7 @@ struct KeyOptions {
   std::string name;
   std::string role;
   std::string expires;  ///< such as 90d; empty: never
+  bool as_json = false;
 };
 
 // 90d or 12h; nullopt for anything else, and for more than a hundred years.
@@ -46,47 +48,36 @@ void add(const ServerOptions& server, const KeyOptions& options) {
   }
   const auto made = value_or_end(client.post("/api/admin/keys", body));
   // The key alone goes to standard output, so that it can go straight into a file.
-  std::cout << made.value("key", "") << '\n';
+  std::cout << text_of(made, "key") << '\n';
   std::cerr << "key " << options.name << " of role " << options.role << ": it is shown this once\n";
 }
 
-std::string text_of(const json& row, const char* member) {
-  const auto found = row.find(member);
-  return found != row.end() && found->is_string() ? found->get<std::string>() : "";
-}
-
 std::string state_of(const json& row) {
-  if (!text_of(row, "revoked_at").empty()) return "revoked";
-  const auto expires = fleet::parse_iso_time(text_of(row, "expires_at"));
-  return expires && *expires <= std::chrono::system_clock::now() ? "expired" : "active";
+  if (!optional_text_of(row, "revoked_at").empty()) return "revoked";
+  return has_passed(optional_text_of(row, "expires_at")) ? "expired" : "active";
 }
 
-// To the minute.
-std::string moment(const json& row, const char* member) {
-  const auto text = text_of(row, member);
-  return text.empty() ? "never" : text.substr(0, 16) + "Z";
-}
-
-void print_row(const std::string& name, const std::string& role, const std::string& state,
-               const std::string& expires, const std::string& used, const std::string& by) {
-  std::cout << std::left << std::setw(24) << name << ' ' << std::setw(9) << role << ' ' << std::setw(7)
-            << state << ' ' << std::setw(17) << expires << ' ' << std::setw(17) << used << ' ' << by << '\n';
-}
-
-void list(const ServerOptions& server) {
+void list(const ServerOptions& server, const KeyOptions& options) {
   auto client = RestClient::open_or_end(server);
   const auto answer = value_or_end(client.get("/api/admin/keys?limit=1000"));
-  print_row("NAME", "ROLE", "STATE", "EXPIRES", "LAST USED", "CREATED BY");
-  for (const auto& row : answer.value("keys", json::array())) {
-    print_row(text_of(row, "name"), text_of(row, "role"), state_of(row), moment(row, "expires_at"),
-              moment(row, "last_used_at"), text_of(row, "created_by"));
+  std::vector<std::vector<std::string>> rows = {
+      {"NAME", "ROLE", "STATE", "EXPIRES", "LAST USED", "CREATED BY"}};
+  for (const auto& row : list_of(answer, "keys")) {
+    rows.push_back({text_of(row, "name"), text_of(row, "role"), state_of(row),
+                    to_minute(optional_text_of(row, "expires_at"), "never"),
+                    to_minute(optional_text_of(row, "last_used_at"), "never"),
+                    optional_text_of(row, "created_by")});
+  }
+  if (options.as_json) {
+    std::cout << answer.dump(2) << '\n';
+  } else {
+    print_table(rows);
   }
 }
 
 void revoke(const ServerOptions& server, const KeyOptions& options) {
   auto client = RestClient::open_or_end(server);
-  const auto answer = value_or_end(client.remove("/api/admin/keys/" + RestClient::segment(options.name)));
-  std::cout << answer.value("message", "") << '\n';
+  say(value_or_end(client.remove("/api/admin/keys/" + RestClient::segment(options.name))));
 }
 
 }  // namespace
@@ -108,7 +99,8 @@ void add_key(CLI::App& app, const ServerOptions& server) {
   added->callback([&server, options] { add(server, *options); });
 
   auto* listed = key->add_subcommand("list", "All keys, with their role and last use");
-  listed->callback([&server] { list(server); });
+  listed->add_flag("--json", options->as_json, "The server's answer as it is");
+  listed->callback([&server, options] { list(server, *options); });
 
   auto* revoked = key->add_subcommand("revoke", "Refuse a key from now on");
   revoked->add_option("NAME", options->name, "The key's name")->required();

@@ -1,7 +1,10 @@
 #include <CLI/CLI.hpp>
+#include <exception>
+#include <iostream>
 
 #include "otactl/command.hpp"
 #include "otactl/device.hpp"
+#include "otactl/enrol_token.hpp"
 #include "otactl/inspect.hpp"
 #include "otactl/key.hpp"
 #include "otactl/rest_client.hpp"
@@ -19,12 +22,16 @@ int main(int argc, char** argv) {
   add_key(app, server);
   add_sign(app);
   add_device(app, server);
+  add_enrol_token(app, server);
   try {
     app.parse(argc, argv);
   } catch (const CLI::RuntimeError& ended) {
     return ended.get_exit_code();
   } catch (const CLI::ParseError& refused) {
     return app.exit(refused) == 0 ? 0 : kExitUsage;  // 0: --help
+  } catch (const std::exception& unexpected) {
+    std::cerr << "otactl: " << unexpected.what() << '\n';
+    return kExitFailed;
   }
   return 0;
 }

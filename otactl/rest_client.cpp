@@ -146,7 +146,9 @@ Expected<json> RestClient::send(const char* method, const std::string& path, con
   curl_easy_reset(curl);  // keeps the connection
   Headers headers;
   add(headers, "X-API-Key: " + state_->api_key);
-  const auto sent = body == nullptr ? std::string() : body->dump();
+  // What is no UTF-8 must not end in an exception; the server refuses what stands for it where it matters.
+  const auto sent =
+      body == nullptr ? std::string() : body->dump(-1, ' ', false, json::error_handler_t::replace);
   if (body != nullptr) {
     add(headers, "Content-Type: application/json");
     curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE, static_cast<long>(sent.size()));
