@@ -1,9 +1,11 @@
 #include "otactl/command.hpp"
 
 #include <CLI/CLI.hpp>
+#include <cerrno>
+#include <cstring>
 #include <fstream>
 #include <iostream>
-#include <iterator>
+#include <vector>
 
 namespace ota::otactl {
 
@@ -12,10 +14,19 @@ void end_with(const std::string& why) {
   throw CLI::RuntimeError(kExitFailed);
 }
 
-std::string read_file(const std::string& path) {
+std::string read_file(const std::string& path, std::size_t bytes_max) {
+  errno = 0;
   std::ifstream file(path, std::ios::binary);
-  std::string bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  if (!file || bytes.empty()) end_with("cannot read " + path + ", or it is empty");
+  std::string bytes;
+  std::vector<char> part(65536);
+  while (file && bytes.size() <= bytes_max) {
+    file.read(part.data(), static_cast<std::streamsize>(part.size()));
+    bytes.append(part.data(), static_cast<std::size_t>(file.gcount()));
+  }
+  if (bytes.size() > bytes_max)
+    end_with(path + " holds more than the " + std::to_string(bytes_max) + " bytes that are read of it");
+  if (!file.eof()) end_with("cannot read " + path + ": " + std::strerror(errno));
+  if (bytes.empty()) end_with(path + " is empty");
   return bytes;
 }
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstddef>
+#include <limits>
 #include <string>
 
 namespace ota::otactl {
@@ -11,8 +13,9 @@ inline constexpr int kExitUsage = 2;
 /// Says why on standard error and ends the command with kExitFailed, by throwing CLI::RuntimeError.
 [[noreturn]] void end_with(const std::string& why);
 
-/// All bytes of a file; ends the command when it cannot be read or is empty.
-[[nodiscard]] std::string read_file(const std::string& path);
+/// All bytes of a file; ends the command when it cannot be read, is empty, or holds more than `bytes_max`.
+[[nodiscard]] std::string read_file(const std::string& path,
+                                    std::size_t bytes_max = std::numeric_limits<std::size_t>::max());
 
 /// The first line of a file, without its end: a passphrase, key or token. Ends the command as read_file does.
 [[nodiscard]] std::string read_first_line(const std::string& path);

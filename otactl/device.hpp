@@ -10,4 +10,7 @@ namespace ota::otactl {
 /// `app`.
 void add_device(CLI::App& app, const ServerOptions& server);
 
+/// The server's route to a device. Ends the command when `id` is no device id.
+[[nodiscard]] std::string device_path(const std::string& id);
+
 }  // namespace ota::otactl

@@ -1,14 +1,11 @@
 #include "otactl/device_key.hpp"
 
-#include <fcntl.h>
-#include <openssl/evp.h>
 #include <openssl/pem.h>
-#include <openssl/x509.h>
-#include <unistd.h>
 
-#include <cerrno>
-#include <cstring>
-#include <memory>
+#include <array>
+
+#include "fleet/limits.hpp"
+#include "otactl/openssl.hpp"
 
 namespace ota::otactl {
 namespace {
@@ -16,21 +13,19 @@ namespace {
 using fleet::ErrorKind;
 using fleet::Expected;
 
-template <auto Free>
-struct Freed {
-  template <class T>
-  void operator()(T* object) const {
-    Free(object);
-  }
-};
-using KeyPtr = std::unique_ptr<EVP_PKEY, Freed<EVP_PKEY_free>>;
-using RequestPtr = std::unique_ptr<X509_REQ, Freed<X509_REQ_free>>;
-using BioPtr = std::unique_ptr<BIO, Freed<BIO_free_all>>;
-
 std::string text_of(BIO* bio) {
   char* bytes = nullptr;
   const long size = BIO_get_mem_data(bio, &bytes);
   return size > 0 ? std::string(bytes, static_cast<std::size_t>(size)) : std::string();
+}
+
+BioPtr reader(const std::string& text) {
+  return BioPtr(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
+}
+
+std::string pem_of(const X509_REQ* request) {
+  const BioPtr bio(BIO_new(BIO_s_mem()));
+  return bio && PEM_write_bio_X509_REQ(bio.get(), request) == 1 ? text_of(bio.get()) : std::string();
 }
 
 RequestPtr make_request(EVP_PKEY* key, const std::string& device_id) {
@@ -44,34 +39,50 @@ RequestPtr make_request(EVP_PKEY* key, const std::string& device_id) {
   return made ? std::move(request) : nullptr;
 }
 
+// No passphrase is ever asked for on the terminal.
+int no_passphrase(char*, int, int, void*) {
+  return -1;
+}
+
 }  // namespace
 
 Expected<DeviceKey> make_device_key(const std::string& device_id) {
   const KeyPtr key(EVP_EC_gen("P-256"));
   const auto request = key ? make_request(key.get(), device_id) : nullptr;
+  const auto csr = request ? pem_of(request.get()) : std::string();
   const BioPtr key_text(BIO_new(BIO_s_secmem()));
-  const BioPtr csr_text(BIO_new(BIO_s_mem()));
-  if (!request || !key_text || !csr_text ||
-      PEM_write_bio_PrivateKey(key_text.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr) != 1 ||
-      PEM_write_bio_X509_REQ(csr_text.get(), request.get()) != 1) {
+  if (csr.empty() || !key_text ||
+      PEM_write_bio_PrivateKey(key_text.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr) != 1) {
     return fleet::fail(ErrorKind::internal, "OpenSSL cannot make a key");
   }
-  return DeviceKey{text_of(key_text.get()), text_of(csr_text.get())};
+  return DeviceKey{text_of(key_text.get()), csr};
 }
 
-Expected<void> write_whole(const std::string& path, const std::string& text, unsigned mode) {
-  const auto fresh = path + ".new";
-  const auto failed = [&](const std::string& file) {
-    return fleet::fail(ErrorKind::unavailable, "cannot write " + file + ": " + std::strerror(errno));
-  };
-  ::unlink(fresh.c_str());
-  const int file = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
-  if (file < 0) return failed(fresh);
-  const auto written = ::write(file, text.data(), text.size());
-  const bool whole = written == static_cast<ssize_t>(text.size()) && ::fsync(file) == 0;
-  ::close(file);
-  if (!whole || ::rename(fresh.c_str(), path.c_str()) != 0) return failed(path);
-  return {};
+Expected<std::string> request_in(const std::string& text, const std::string& name) {
+  const auto bio = reader(text);
+  const RequestPtr request(PEM_read_bio_X509_REQ(bio.get(), nullptr, &no_passphrase, nullptr));
+  const auto pem = request ? pem_of(request.get()) : std::string();
+  if (pem.empty()) {
+    return fleet::fail(ErrorKind::invalid,
+                       name +
+                           " holds no certificate request in PEM form (-----BEGIN CERTIFICATE REQUEST-----), "
+                           "and nothing else is sent to the server; openssl req -new -key KEY makes one");
+  }
+  if (pem.size() > fleet::kCsrBytesMax) {
+    return fleet::fail(ErrorKind::too_large, "the certificate request in " + name + " has more than " +
+                                                 std::to_string(fleet::kCsrBytesMax) + " bytes");
+  }
+  return pem;
+}
+
+std::string name_in_certificate(const std::string& pem) {
+  const auto bio = reader(pem);
+  const CertPtr certificate(PEM_read_bio_X509(bio.get(), nullptr, &no_passphrase, nullptr));
+  if (!certificate) return {};
+  std::array<char, 256> name{};
+  const int size = X509_NAME_get_text_by_NID(X509_get_subject_name(certificate.get()), NID_commonName,
+                                             name.data(), static_cast<int>(name.size()));
+  return size > 0 ? std::string(name.data(), static_cast<std::size_t>(size)) : std::string();
 }
 
 }  // namespace ota::otactl

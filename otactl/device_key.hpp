@@ -16,9 +16,11 @@ struct DeviceKey {
 /// for.
 [[nodiscard]] fleet::Expected<DeviceKey> make_device_key(const std::string& device_id);
 
-/// Writes `text` by way of a file beside it, so that it appears whole or not at all, with `mode` from its
-/// first byte on. `unavailable` with the reason.
-[[nodiscard]] fleet::Expected<void> write_whole(const std::string& path, const std::string& text,
-                                                unsigned mode);
+/// The certificate request in the text of a file, written anew: nothing else that stands there, such as the
+/// private key, goes on its way. `invalid` when there is none; `name` is the file's.
+[[nodiscard]] fleet::Expected<std::string> request_in(const std::string& text, const std::string& name);
+
+/// The name (CN) in a certificate, which is its device's id; empty when `pem` is no certificate.
+[[nodiscard]] std::string name_in_certificate(const std::string& pem);
 
 }  // namespace ota::otactl

@@ -1,16 +1,17 @@
 #include "otactl/device_token.hpp"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <iostream>
 #include <memory>
 
 #include "otactl/answer.hpp"
 #include "otactl/command.hpp"
+#include "otactl/device.hpp"
+#include "otactl/fresh_file.hpp"
 
 namespace ota::otactl {
 namespace {
+
+using nlohmann::json;
 
 struct TokenOptions {
   std::string device_id;
@@ -18,33 +19,22 @@ struct TokenOptions {
   bool revoke = false;
 };
 
-// For its owner alone from the first byte on; an earlier file is not followed or reused.
-int create_private(const std::string& path) {
-  ::unlink(path.c_str());
-  return ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-}
-
 void issue(RestClient& client, const std::string& path, const std::string& output) {
-  // Made before the old token ends: a place that cannot be written must not cost the device its token.
-  const int file = output == "-" ? -1 : create_private(output);
-  if (output != "-" && file < 0) end_with("cannot write " + output);
-  const auto answer = client.post(path, nlohmann::json::object());
-  if (!answer) {
-    if (file >= 0) ::unlink(output.c_str());
-    end_with(answer.error().message);
-  }
-  const auto text = text_of(*answer, "token") + "\n";
-  if (file < 0) {
-    std::cout << text;
+  if (output == "-") {
+    std::cout << text_of(value_or_end(client.post(path, json::object())), "token") << '\n';
     return;
   }
-  const bool written = ::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size());
-  if (::close(file) != 0 || !written) end_with("cannot write " + output + "; issue the token once more");
+  // Made before the old token ends: a place that cannot be written must not cost the device its token.
+  auto file = FreshFile::make(output, 0600);
+  if (!file) end_with(file.error().message);
+  const auto token = text_of(value_or_end(client.post(path, json::object())), "token");
+  const auto written = file->write(token + "\n").and_then([&] { return file->place(); });
+  if (!written) end_with(written.error().message + "; the token is lost, so issue it once more");
 }
 
 void run(const TokenOptions& options, const ServerOptions& server) {
   auto client = RestClient::open_or_end(server);
-  const auto path = "/api/admin/devices/" + RestClient::segment(options.device_id) + "/token";
+  const auto path = device_path(options.device_id) + "/token";
   if (options.revoke) {
     say(value_or_end(client.remove(path)));
     return;

@@ -1,13 +1,13 @@
 #include "otactl/sign.hpp"
 
 #include <chrono>
-#include <fstream>
 #include <iostream>
 #include <memory>
 
 #include "bridge/sha256.hpp"
 #include "fleet/manifest.hpp"
 #include "otactl/command.hpp"
+#include "otactl/fresh_file.hpp"
 #include "otactl/signing_key.hpp"
 
 namespace ota::otactl {
@@ -33,12 +33,9 @@ std::string read_passphrase(const std::string& path) {
 void write(const std::string& path, const std::string& text) {
   if (path == "-") {
     std::cout << text;
-    return;
+  } else {
+    write_file(path, text, 0666);
   }
-  std::ofstream file(path, std::ios::binary | std::ios::trunc);
-  file << text;
-  file.close();
-  if (!file) end_with("cannot write " + path);
 }
 
 void sign(const SignOptions& options) {

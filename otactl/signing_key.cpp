@@ -1,11 +1,12 @@
 #include "otactl/signing_key.hpp"
 
-#include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 
 #include <cstdio>
 #include <vector>
+
+#include "otactl/openssl.hpp"
 
 namespace ota::otactl {
 namespace {
@@ -15,12 +16,6 @@ using fleet::Expected;
 
 constexpr int kEcdsaBits = 256;
 constexpr int kRsaBitsMin = 3072;
-
-struct Free {
-  void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
-  void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
-  void operator()(std::FILE* file) const { std::fclose(file); }
-};
 
 // Without this the library would ask for the passphrase on the terminal.
 int give_passphrase(char* buffer, int size, int /*writing*/, void* passphrase) {
@@ -45,18 +40,18 @@ std::string base64(const std::vector<unsigned char>& bytes) {
 }  // namespace
 
 struct SigningKey::State {
-  std::unique_ptr<EVP_PKEY, Free> key;
+  KeyPtr key;
 };
 
 SigningKey::SigningKey() : state_(std::make_unique<State>()) {}
 SigningKey::~SigningKey() = default;
 
 Expected<std::unique_ptr<SigningKey>> SigningKey::load(const std::string& path, std::string passphrase) {
-  const std::unique_ptr<std::FILE, Free> file(std::fopen(path.c_str(), "rbe"));
+  const BioPtr file(BIO_new_file(path.c_str(), "rb"));
   if (!file) return fleet::fail(ErrorKind::invalid, "cannot read " + path);
   std::unique_ptr<SigningKey> loaded(new SigningKey());
   auto& key = loaded->state_->key;
-  key.reset(PEM_read_PrivateKey(file.get(), nullptr, &give_passphrase, &passphrase));
+  key.reset(PEM_read_bio_PrivateKey(file.get(), nullptr, &give_passphrase, &passphrase));
   if (!key) {
     return fleet::fail(ErrorKind::invalid,
                        path + " is no private key in PEM form, or --passphrase-file does not open it");
@@ -67,7 +62,7 @@ Expected<std::unique_ptr<SigningKey>> SigningKey::load(const std::string& path, 
 }
 
 Expected<std::string> SigningKey::sign(const std::string& text) {
-  const std::unique_ptr<EVP_MD_CTX, Free> context(EVP_MD_CTX_new());
+  const DigestPtr context(EVP_MD_CTX_new());
   EVP_PKEY_CTX* options = nullptr;  // belongs to the context
   auto* key = state_->key.get();
   bool ready = EVP_DigestSignInit(context.get(), &options, EVP_sha256(), nullptr, key) == 1;

@@ -275,9 +275,11 @@ TEST_F(Identity, AnAdminDoesItAllByOtactl) {
   EXPECT_NE(otactl({"device", "certificates", "ctl-1"}).output.find("valid"), std::string::npos);
   EXPECT_EQ(otactl({"device", "revoke", "ctl-1", "--why", "test"}).exit_status, 0);
   EXPECT_TRUE(eventually([&] { return !may_connect(enrolment); }, kCutWithin));
-  const auto refused = otactl({"device", "add", "ctl-1", "--out", out});
+  EXPECT_EQ(otactl({"device", "add", "ctl-1", "--out", out}).exit_status, 1) << "its files are there";
+  const auto refused = otactl({"device", "add", "ctl-1", "--out", out, "--force"});
   EXPECT_EQ(refused.exit_status, 1);
   EXPECT_NE(refused.output.find("is revoked"), std::string::npos) << refused.output;
+  EXPECT_TRUE(fs::exists(enrolment.key)) << "a refused order changes no file";
   EXPECT_EQ(otactl({"device", "replace", "ctl-1", "--out", out}).exit_status, 0);
   EXPECT_TRUE(may_connect(enrolment)) << "the files are the new ones";
   EXPECT_EQ(otactl({"device", "decommission", "ctl-1"}).exit_status, 0);
