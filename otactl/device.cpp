@@ -20,6 +20,22 @@ struct DeviceOptions {
   std::vector<std::string> serials;
 };
 
+// The order was carried out either way, so the status is 0; a mistyped id must be noticed all the same.
+void say_revoked(const std::string& id, const json& answer) {
+  say(answer);
+  const auto count = number_of(answer, "certificates_revoked");
+  std::cout << "certificates revoked: " << count << '\n';
+  const auto known = answer.find("known");  // not told by earlier servers
+  if (known != answer.end() && *known == false) {
+    std::cerr << "otactl: warning: no device with the id " << id
+              << " was ever seen here; it is barred from now on (otactl device reinstate lets it in again)\n";
+  }
+  if (count == 0) {
+    std::cerr << "otactl: warning: no certificate was revoked: none of " << id
+              << " is known here, or all were revoked before; give those made elsewhere by --serial\n";
+  }
+}
+
 void add_orders(CLI::App& device, const std::shared_ptr<DeviceOptions>& options,
                 const ServerOptions& server) {
   auto* revoke = device.add_subcommand(
@@ -29,8 +45,9 @@ void add_orders(CLI::App& device, const std::shared_ptr<DeviceOptions>& options,
                      "a certificate of it that the server does not know, by its serial");
   revoke->add_option("--why", options->why, "for the audit log");
   revoke->callback([=, &server] {
-    say(value_or_end(RestClient::open_or_end(server).post(
-        device_path(options->id) + "/revoke", {{"why", options->why}, {"serials", options->serials}})));
+    say_revoked(options->id, value_or_end(RestClient::open_or_end(server).post(
+                                 device_path(options->id) + "/revoke",
+                                 {{"why", options->why}, {"serials", options->serials}})));
   });
 
   auto* reinstate =

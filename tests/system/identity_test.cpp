@@ -273,7 +273,13 @@ TEST_F(Identity, AnAdminDoesItAllByOtactl) {
   EXPECT_EQ(fs::status(enrolment.key).permissions(), fs::perms(0600));
   EXPECT_TRUE(may_connect(enrolment));
   EXPECT_NE(otactl({"device", "certificates", "ctl-1"}).output.find("valid"), std::string::npos);
-  EXPECT_EQ(otactl({"device", "revoke", "ctl-1", "--why", "test"}).exit_status, 0);
+  const auto revoked = otactl({"device", "revoke", "ctl-1", "--why", "test"});
+  EXPECT_EQ(revoked.exit_status, 0);
+  EXPECT_NE(revoked.output.find("certificates revoked: 1\n"), std::string::npos) << revoked.output;
+  const auto mistyped = otactl({"device", "revoke", "clt-1"});
+  EXPECT_EQ(mistyped.exit_status, 0) << "it is barred all the same";
+  EXPECT_NE(mistyped.output.find("warning: no certificate was revoked"), std::string::npos)
+      << mistyped.output;
   EXPECT_TRUE(eventually([&] { return !may_connect(enrolment); }, kCutWithin));
   EXPECT_EQ(otactl({"device", "add", "ctl-1", "--out", out}).exit_status, 1) << "its files are there";
   const auto refused = otactl({"device", "add", "ctl-1", "--out", out, "--force"});

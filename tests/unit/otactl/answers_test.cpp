@@ -48,6 +48,24 @@ TEST_F(Otactl, EndsWithASentenceOnAnswersThatAreNoJson) {
   expect_failed(otactl({"key", "list"}), "is this the URL of an OTA Bridge?");
 }
 
+TEST_F(Otactl, SaysHowManyCertificatesWereRevokedAndWarnsOfNone) {
+  const auto revoke = [&](const std::string& members) {
+    answer(R"({"message":"Device revoked")" + members + "}");
+    const auto result = otactl({"device", "revoke", "typo-1"});
+    EXPECT_EQ(result.exit_status, 0) << result.output;
+    return result.output;
+  };
+  EXPECT_EQ(revoke(R"(,"certificates_revoked":2)"), "Device revoked\ncertificates revoked: 2\n");
+  EXPECT_EQ(revoke(R"(,"certificates_revoked":2,"known":true)"), "Device revoked\ncertificates revoked: 2\n");
+  const auto none = revoke(R"(,"certificates_revoked":0)");
+  EXPECT_NE(none.find("give those made elsewhere by --serial"), std::string::npos) << none;
+  EXPECT_EQ(none.find("was ever seen"), std::string::npos) << none;
+  const auto unknown = revoke(R"(,"certificates_revoked":0,"known":false)");
+  EXPECT_NE(unknown.find("no device with the id typo-1 was ever seen here; it is barred from now on"),
+            std::string::npos)
+      << unknown;
+}
+
 TEST_F(Otactl, SendsWhatIsNoUtf8WithoutAnException) {
   answer(R"({"message":"done"})");
   const auto result = otactl({"device", "reinstate", "esp-1", "--why",
