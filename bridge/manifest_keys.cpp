@@ -83,9 +83,11 @@ Expected<void> read_folder(const fs::path& folder, bool retired, std::map<std::s
     std::ifstream file(entry.path(), std::ios::binary);
     Key key{{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()}, retired};
     if (!file || key.pem.size() > kKeyFileBytesMax || !PublicKey().parse(key.pem)) {
-      return fleet::fail(ErrorKind::invalid,
-                         entry.path().string() +
-                             " is no public key in PEM form of ECDSA P-256 or RSA with 3072 bits or more");
+      return fleet::fail(
+          ErrorKind::invalid,
+          entry.path().string() +
+              " is no public key in PEM form of ECDSA P-256 or of the type RSA (not RSA-PSS) with 3072 "
+              "bits or more");
     }
     if (!keys.emplace(*id, std::move(key)).second) {
       return fleet::fail(ErrorKind::invalid,

@@ -10,6 +10,7 @@ namespace {
 constexpr std::string_view kFirstLine = "ota-manifest-v1";
 constexpr std::size_t kSha256Chars = 64;
 constexpr std::int64_t kExpiresMaxSeconds = 7258118400;
+constexpr std::size_t kNumberDigitsMax = 18;
 
 tl::unexpected<Error> wrong(const std::string& message) {
   return fail(ErrorKind::invalid, "manifest: " + message);
@@ -54,11 +55,12 @@ Expected<std::int64_t> read_number(Lines& lines, std::string_view name) {
   const auto text = required(lines, name);
   if (!text) return tl::unexpected(text.error());
   std::int64_t number = 0;
-  const bool digits = !text->empty() && text->size() <= 18 && text->front() != '0' &&
+  const bool digits = !text->empty() && text->size() <= kNumberDigitsMax && text->front() != '0' &&
                       text->find_first_not_of("0123456789") == std::string_view::npos;
   for (const char c : digits ? *text : std::string_view{}) number = number * 10 + (c - '0');
   if (number > 0) return number;
-  return wrong(std::string(name) + " must be a whole number from 1 without leading zeros");
+  return wrong(std::string(name) + " must be a whole number from 1 to " + std::string(kNumberDigitsMax, '9') +
+               " without leading zeros");
 }
 
 bool is_base64(std::string_view text) {
@@ -70,6 +72,14 @@ bool is_base64(std::string_view text) {
   return !text.empty() && text.size() % 4 == 0 && padded &&
          body.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/") ==
              std::string_view::npos;
+}
+
+Expected<void> read_first_line(Lines& lines) {
+  const auto line = lines.next();
+  if (line == kFirstLine) return {};
+  if (line && *line == std::string(kFirstLine) + '\r')
+    return wrong("its lines end with CR LF; they must end with LF alone, as they were signed");
+  return wrong("the first line must be " + std::string(kFirstLine));
 }
 
 Expected<void> read_identity(Lines& lines, Manifest& manifest) {
@@ -121,7 +131,7 @@ Expected<Manifest> parse_manifest(std::string_view text) {
                  std::to_string(kManifestBytesMax) + " are taken");
   }
   Lines lines(text);
-  if (lines.next() != kFirstLine) return wrong("the first line must be " + std::string(kFirstLine));
+  if (auto read = read_first_line(lines); !read) return tl::unexpected(read.error());
   Manifest manifest;
   if (auto read = read_identity(lines, manifest); !read) return tl::unexpected(read.error());
   if (auto read = read_image(lines, manifest); !read) return tl::unexpected(read.error());

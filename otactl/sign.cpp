@@ -26,6 +26,13 @@ struct SignOptions {
   int days = 0;
 };
 
+// As the manifest's grammar has it.
+std::string test_sequence(const std::string& text) {
+  const bool is_number = !text.empty() && text.size() <= 18 && text.front() != '0' &&
+                         text.find_first_not_of("0123456789") == std::string::npos;
+  return is_number ? "" : "must be a whole number from 1 to 999999999999999999, not " + text;
+}
+
 std::string read_passphrase(const std::string& path) {
   return path.empty() ? std::string() : read_first_line(path);
 }
@@ -85,7 +92,7 @@ void add_sign(CLI::App& app) {
   command->add_option("--version", options->version, "Version of the image")->required();
   command->add_option("--sequence", options->sequence, "Above every sequence signed for the model before")
       ->required()
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::Validator(test_sequence, "NUMBER"));
   command->add_option("--min-version", options->min_version, "Least version that may take it directly");
   command->add_option("--expires-days", options->days, "Refused after so many days; without it never")
       ->check(CLI::Range(1, 36500));

@@ -57,8 +57,15 @@ Expected<std::unique_ptr<SigningKey>> SigningKey::load(const std::string& path, 
                        path + " is no private key in PEM form, or --passphrase-file does not open it");
   }
   if (is_strong(key.get())) return loaded;
+  if (EVP_PKEY_base_id(key.get()) == EVP_PKEY_RSA_PSS) {
+    return fleet::fail(
+        ErrorKind::invalid,
+        path +
+            " is a key of the type RSA-PSS, which servers and devices cannot read; make one of "
+            "the type RSA (openssl genpkey -algorithm RSA), which signs by PSS all the same");
+  }
   return fleet::fail(ErrorKind::invalid,
-                     path + " must be a key of ECDSA P-256, or of RSA with 3072 bits or more");
+                     path + " must be a key of ECDSA P-256, or of the type RSA with 3072 bits or more");
 }
 
 Expected<std::string> SigningKey::sign(const std::string& text) {

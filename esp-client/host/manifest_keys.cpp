@@ -65,8 +65,9 @@ ManifestKeys::ManifestKeys(const std::string& folder) {
     const std::string pem{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
     auto key = std::make_unique<PublicKey>();
     if (!key->parse(pem)) {
-      throw std::runtime_error(entry.path().string() +
-                               " is no public key of ECDSA P-256 or RSA with 3072 bits or more");
+      throw std::runtime_error(
+          entry.path().string() +
+          " is no public key of ECDSA P-256 or of the type RSA (not RSA-PSS) with 3072 bits or more");
     }
     keys_.emplace(entry.path().stem().string(), std::move(key));
   }

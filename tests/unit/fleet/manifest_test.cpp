@@ -53,11 +53,13 @@ TEST_P(WrongManifests, AreRefusedByTheLine) {
 INSTANTIATE_TEST_SUITE_P(
     Lines, WrongManifests,
     testing::Values(Wrong{"ota-manifest-v1", "ota-manifest-v2", "first line"},
+                    Wrong{"ota-manifest-v1\n", "ota-manifest-v1\r\n", "must end with LF alone"},
                     Wrong{"model=esp32\n", "", "model"}, Wrong{"model=esp32", "model=es p32", "model"},
                     Wrong{"model=esp32\n", "model=esp32\nmodel=esp32\n", "version"},
                     Wrong{"sequence=7", "sequence=07", "sequence"},
                     Wrong{"sequence=7", "sequence=-7", "sequence"},
-                    Wrong{"sequence=7", "sequence=9999999999999999999", "sequence"},
+                    Wrong{"sequence=7", "sequence=1000000000000000000",
+                          "sequence must be a whole number from 1 to 999999999999999999 without"},
                     Wrong{"min_version=1.0.0", "min_version=../x", "min_version"},
                     Wrong{"size=31", "size=0", "size"}, Wrong{"size=31", "size=31 ", "size"},
                     Wrong{"sha256=a4", "sha256=A4", "sha256"}, Wrong{"sha256=a4", "sha256=4", "sha256"},
@@ -66,6 +68,12 @@ INSTANTIATE_TEST_SUITE_P(
                     Wrong{"signature=M", "signature=", "signature"},
                     Wrong{"signature=M", "Signature=M", "signature"},
                     Wrong{"version=1.1.0\n", "version=1.1.0\r\n", "version"}));
+
+TEST(Manifest, SequencesHaveUpTo18Digits) {
+  const auto manifest = parse_manifest(with("sequence=7", "sequence=999999999999999999"));
+  ASSERT_TRUE(manifest) << manifest.error().message;
+  EXPECT_EQ(manifest->sequence, 999999999999999999);
+}
 
 TEST(Manifest, NothingMayFollowAndTheLastLineMustEnd) {
   EXPECT_FALSE(parse_manifest(kText + "\n"));
