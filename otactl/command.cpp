@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <fstream>
 #include <iostream>
@@ -12,6 +13,15 @@ namespace ota::otactl {
 void end_with(const std::string& why) {
   std::cerr << "otactl: " << why << '\n';
   throw CLI::RuntimeError(kExitFailed);
+}
+
+void print_secret(const std::string& secret, const std::string& when_lost) {
+  std::signal(SIGPIPE, SIG_IGN);  // a reader that is gone is an error like others
+  errno = 0;
+  std::cout << secret << std::endl;
+  if (std::cout) return;
+  const std::string reason = errno == 0 ? "" : std::string(": ") + std::strerror(errno);
+  end_with("cannot write to standard output" + reason + "; " + when_lost);
 }
 
 std::string read_file(const std::string& path, std::size_t bytes_max) {

@@ -13,6 +13,8 @@ namespace {
 
 using nlohmann::json;
 
+constexpr const char* kWhenLost = "the token is lost, and the earlier one has ended: issue it once more";
+
 struct TokenOptions {
   std::string device_id;
   std::string output = "-";
@@ -21,7 +23,7 @@ struct TokenOptions {
 
 void issue(RestClient& client, const std::string& path, const std::string& output) {
   if (output == "-") {
-    std::cout << text_of(value_or_end(client.post(path, json::object())), "token") << '\n';
+    print_secret(text_of(value_or_end(client.post(path, json::object())), "token"), kWhenLost);
     return;
   }
   // Made before the old token ends: a place that cannot be written must not cost the device its token.
@@ -29,7 +31,7 @@ void issue(RestClient& client, const std::string& path, const std::string& outpu
   if (!file) end_with(file.error().message);
   const auto token = text_of(value_or_end(client.post(path, json::object())), "token");
   const auto written = file->write(token + "\n").and_then([&] { return file->place(); });
-  if (!written) end_with(written.error().message + "; the token is lost, so issue it once more");
+  if (!written) end_with(written.error().message + "; " + kWhenLost);
 }
 
 void run(const TokenOptions& options, const ServerOptions& server) {

@@ -29,8 +29,8 @@ void create(const ServerOptions& server, const TokenOptions& options) {
                                                                  {"valid_minutes", options.hours * 60}}));
   const auto id = std::to_string(number_of(answer, "id"));
   const auto until = text_of(answer, "expires_at");
-  // The token alone goes to standard output, so that it can go straight into a file.
-  std::cout << text_of(answer, "token") << '\n';
+  print_secret(text_of(answer, "token"),
+               "the token is lost: withdraw it by otactl enrol-token revoke " + id + ", and make another");
   std::cerr << "token " << id << ", until " << until << '\n';
 }
 

@@ -47,8 +47,8 @@ void add(const ServerOptions& server, const KeyOptions& options) {
     body["expires_at"] = fleet::to_iso(now + parse_span(options.expires).value());
   }
   const auto made = value_or_end(client.post("/api/admin/keys", body));
-  // The key alone goes to standard output, so that it can go straight into a file.
-  std::cout << text_of(made, "key") << '\n';
+  print_secret(text_of(made, "key"), "the key is lost: take it back by otactl key revoke " + options.name +
+                                         ", and make one of another name");
   std::cerr << "key " << options.name << " of role " << options.role << ": it is shown this once\n";
 }
 

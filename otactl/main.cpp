@@ -1,3 +1,6 @@
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <exception>
 #include <iostream>
@@ -10,9 +13,23 @@
 #include "otactl/rest_client.hpp"
 #include "otactl/sign.hpp"
 
+namespace {
+
+// A closed standard output must stay an error: its number would go to the next thing that is opened, and a
+// secret would be written there. What is open for reading alone refuses to be written.
+void occupy_standard_descriptors() {
+  int file = 0;
+  while (file >= 0 && file <= STDERR_FILENO) file = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+  if (file >= 0) ::close(file);
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
   using namespace ota::otactl;
+  occupy_standard_descriptors();
   CLI::App app("The admin's command line of OTA Bridge", "otactl");
+  app.set_version_flag("--version", "otactl " OTA_VERSION, "Print the version and exit");
   app.require_subcommand(1);
   app.fallthrough();  // the server's options may stand behind a subcommand too
   app.footer("Exit status: 0 done, 1 failed, 2 wrong usage.");
@@ -31,6 +48,11 @@ int main(int argc, char** argv) {
     return app.exit(refused) == 0 ? 0 : kExitUsage;  // 0: --help
   } catch (const std::exception& unexpected) {
     std::cerr << "otactl: " << unexpected.what() << '\n';
+    return kExitFailed;
+  }
+  // A full disk must not look like a list that ends early.
+  if (!std::cout.flush()) {
+    std::cerr << "otactl: cannot write all of the answer to standard output\n";
     return kExitFailed;
   }
   return 0;

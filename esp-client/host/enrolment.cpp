@@ -56,6 +56,13 @@ struct Ask {
   std::string key;
 };
 
+// Which file to give where the server is not trusted.
+std::string advice(CURLcode code, const std::string& ca) {
+  if (code != CURLE_PEER_FAILED_VERIFICATION && code != CURLE_SSL_CACERT_BADFILE) return {};
+  return " (trusted " + (ca.empty() ? "are the system's authorities" : "is " + ca) +
+         "); give the certificate of the server's authority by --http-ca";
+}
+
 json post(const Ask& ask) {
   const std::unique_ptr<CURL, decltype(&curl_easy_cleanup)> curl(curl_easy_init(), curl_easy_cleanup);
   std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)> headers(
@@ -75,7 +82,8 @@ json post(const Ask& ask) {
     curl_easy_setopt(curl.get(), CURLOPT_SSLKEY, ask.key.c_str());
   }
   const CURLcode code = curl_easy_perform(curl.get());
-  if (code != CURLE_OK) throw std::runtime_error(ask.url + ": " + curl_easy_strerror(code));
+  if (code != CURLE_OK)
+    throw std::runtime_error(ask.url + ": " + curl_easy_strerror(code) + advice(code, ask.ca));
   long status = 0;
   curl_easy_getinfo(curl.get(), CURLINFO_RESPONSE_CODE, &status);
   const json parsed = json::parse(answer, nullptr, false);
@@ -124,15 +132,15 @@ void adopt(const Pending& pending, const json& answer, const IdentityFiles& file
   fs::remove(pending.csr_file);
 }
 
-std::string trust_of(const IdentityFiles& files) {
-  return !files.ca.empty() && fs::exists(files.ca) ? files.ca : std::string();
+std::string trust_of(const EnrolOptions& options) {
+  return !options.server_ca.empty() && fs::exists(options.server_ca) ? options.server_ca : std::string();
 }
 
 void enroll(const EnrolOptions& options, const std::string& device_id, const IdentityFiles& files) {
   const auto pending = prepare(device_id, files);
   json body = {{"device_id", device_id}, {"token", options.token}, {"csr", pending.csr}};
   if (!options.model.empty()) body["device_model"] = options.model;
-  adopt(pending, post({options.enroll_url + "/api/device/enroll", body, trust_of(files), "", ""}), files);
+  adopt(pending, post({options.enroll_url + "/api/device/enroll", body, trust_of(options), "", ""}), files);
   spdlog::info("{}: enrolled", device_id);
 }
 
@@ -141,7 +149,7 @@ void renew(const EnrolOptions& options, const std::string& device_id, const Iden
   adopt(pending,
         post({options.renew_url + "/api/device/renew",
               {{"csr", pending.csr}},
-              trust_of(files),
+              trust_of(options),
               files.cert,
               files.key}),
         files);

@@ -9,13 +9,14 @@ struct EnrolOptions {
   std::string token;       // one-time
   std::string renew_url;   // the server for renewals, by mutual TLS; empty: does not renew
   std::string model;
+  std::string server_ca;  // what the server is verified against; empty or not there yet: the system's
 };
 
 // The files of one device: key and certificate with mode 0600, `ca` as the server told it.
 struct IdentityFiles {
   std::string cert;
   std::string key;
-  std::string ca;  // also what the server is verified against once it is there
+  std::string ca;  // empty: not kept
 };
 
 // Makes key and certificate where there is none yet; renews when less than a third of its life is left. The

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <iostream>
 #include <stdexcept>
+#include <string_view>
 
 namespace ota::device::host {
 namespace {
@@ -59,6 +60,7 @@ void validate(Options& options) {
 void validate_enrolment(Options& options, const std::string& token_file) {
   auto& enrol = options.enrol;
   enrol.model = options.model;
+  enrol.server_ca = options.http.ca_file;
   const bool wanted = !enrol.enroll_url.empty() || !enrol.renew_url.empty();
   if (wanted && options.mqtt.cert_file.empty())
     refuse("--enroll-url and --renew-url need --cert and --key, where the identity is kept");
@@ -103,12 +105,14 @@ Options parse_options(int argc, char** argv) {
   CLI::App app("A simulated device that keeps its firmware up to date over MQTT or REST", "ota-device");
   app.add_option("--id", options.id, "Device id; with --count, {n} stands for the number")->required();
   app.add_option("--model", options.model, "Device model")->required();
-  app.add_option("--version", options.version, "What it runs when its state is empty")->required();
+  app.add_option("--version", options.version, "What it runs when its state is empty; alone: this program's")
+      ->required();
   app.add_option("--mac", options.mac, "MAC address to tell (one device only)");
   app.add_option("--mqtt", options.broker, "Broker, HOST:PORT");
   app.add_option("--rest", options.rest_url, "Poll this server over REST instead");
   app.add_option("--http", options.http_base_url, "What stands before a download_url that starts with /");
-  app.add_option("--http-ca", options.http.ca_file, "CA certificate for https; without it that of --ca")
+  app.add_option("--http-ca", options.http.ca_file,
+                 "CA certificate for https, enrolment too; without it that of --ca")
       ->check(CLI::ExistingFile);
   app.add_option("--token-file", options.token_file,
                  "File with the device's token for the REST server; {id} is replaced");
@@ -140,6 +144,10 @@ Options parse_options(int argc, char** argv) {
   app.add_option("--log-level", options.log_level, "trace, debug, info, warn, error")->capture_default_str();
   app.add_option("--events", options.events_file, "Also write what happens to this file, as JSON lines");
   add_simulation_flags(app, options);
+  if (argc == 2 && std::string_view(argv[1]) == "--version") {
+    std::cout << "ota-device " OTA_VERSION "\n";
+    std::exit(0);
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

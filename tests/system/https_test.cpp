@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <filesystem>
+#include <fstream>
 #include <thread>
 
 #include "tests/support/eventually.hpp"
@@ -146,6 +148,49 @@ TEST_F(Https, ASimulatedDeviceUpdatesOverHttpsAndTrustsNoOtherServer) {
   EXPECT_EQ(done.exit_status, 0) << done.output;
   const auto other = stack_->enrol("https-3").cert;
   EXPECT_NE(run("https-3", other, "3").exit_status, 0);
+}
+
+// The file that enrolment writes is not there yet, so another one says whom to trust.
+TEST_F(Https, ADeviceEnrolsAtTheServerItIsToldToTrust) {
+  const auto token = RestClient(*stack_).post("/api/admin/enrolment-tokens", {{"device_id", "https-4"}});
+  ASSERT_EQ(token.status, 201) << token.body;
+  const auto base = (stack_->directory() / "https-4").string();
+  std::ofstream(base + ".token") << token.json().at("token").get<std::string>();
+  const auto enrol = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), {std::string(OTA_BINARY_DIR) + "/esp-client/ota-device",
+                               "--id",
+                               "https-4",
+                               "--model",
+                               "https-board-4",
+                               "--version",
+                               "1.0.0",
+                               "--rest",
+                               stack_->env("OTA_URL"),
+                               "--ca",
+                               base + ".ca",
+                               "--cert",
+                               base + ".crt",
+                               "--key",
+                               base + ".key",
+                               "--enroll-url",
+                               stack_->env("OTA_URL"),
+                               "--enroll-token-file",
+                               base + ".token",
+                               "--state",
+                               base + ".state",
+                               "--timeout-s",
+                               "1"});
+    return run_command(more);
+  };
+  const auto refused = enrol({});
+  EXPECT_EQ(refused.exit_status, 2);
+  EXPECT_NE(refused.output.find("give the certificate of the server's authority by --http-ca"),
+            std::string::npos)
+      << refused.output;
+  const auto done = enrol({"--http-ca", stack_->env("OTA_CA")});
+  EXPECT_EQ(done.exit_status, 0) << done.output;
+  EXPECT_NE(done.output.find("https-4: enrolled"), std::string::npos) << done.output;
+  EXPECT_TRUE(std::filesystem::exists(base + ".ca"));
 }
 
 TEST_F(Https, AThousandHalfOpenHandshakesAreCutWhileHealthAnswers) {

@@ -66,6 +66,29 @@ TEST_F(Otactl, SaysHowManyCertificatesWereRevokedAndWarnsOfNone) {
       << unknown;
 }
 
+TEST_F(Otactl, SaysThatASecretIsLostThatCannotBeWritten) {
+  answer(R"({"key":"ota_1","token":"otd_1","id":7,"expires_at":"2030-01-01T00:00:00Z"})");
+  expect_failed(shell("\"$0\" key add ci --role viewer >/dev/full"),
+                "No space left on device; the key is lost: take it back by otactl key revoke ci");
+  expect_failed(shell("\"$0\" enrol-token create >/dev/full"), "withdraw it by otactl enrol-token revoke 7");
+  expect_failed(shell("\"$0\" device token esp-1 >/dev/full"), "the token is lost");
+  expect_failed(shell("\"$0\" device token esp-1 >&-"), "the token is lost");
+  expect_failed(
+      shell("mkfifo pipe; { true <pipe; } & exec 3>pipe; wait; \"$0\" key add ci --role viewer >&3"),
+      "the key is lost");
+}
+
+TEST_F(Otactl, FailsWhenItsListCannotBeWritten) {
+  answer(R"({"keys":[]})");
+  expect_failed(shell("\"$0\" key list >/dev/full"), "cannot write all of the answer");
+}
+
+TEST_F(Otactl, TellsItsVersion) {
+  const auto told = otactl({"--version"});
+  EXPECT_EQ(told.exit_status, 0);
+  EXPECT_EQ(told.output.substr(0, 9), "otactl 0.") << told.output;
+}
+
 TEST_F(Otactl, SendsWhatIsNoUtf8WithoutAnException) {
   answer(R"({"message":"done"})");
   const auto result = otactl({"device", "reinstate", "esp-1", "--why",
