@@ -7,11 +7,13 @@
 #include "sql/rollout_store.hpp"
 #include "tests/sql/fixture.hpp"
 #include "tests/support/eventually.hpp"
+#include "tests/support/refused.hpp"
 
 namespace ota::sql_test {
 namespace {
 
 using fleet::ErrorKind;
+using test_support::refused;
 
 class Admin : public testing::Test {
  protected:
@@ -190,15 +192,15 @@ TEST_F(Admin, AnEndedRolloutStaysEnded) {
   const auto patched = rollouts_.patch_rollout(id, {50, std::nullopt, {}, {}, "admin"});
   ASSERT_FALSE(patched);
   EXPECT_EQ(patched.error().kind, ErrorKind::conflict);
-  EXPECT_EQ(rollouts_.patch_rollout(id + 1, {}).error().kind, ErrorKind::not_found);
-  EXPECT_EQ(finish(id + 1).error().kind, ErrorKind::not_found);
+  EXPECT_EQ(refused(rollouts_.patch_rollout(id + 1, {})).kind, ErrorKind::not_found);
+  EXPECT_EQ(refused(finish(id + 1)).kind, ErrorKind::not_found);
 }
 
 TEST_F(Admin, TextWithNulIsRefused) {
   auto rollout = rollout_of(std::string("a\0b", 3));
   ASSERT_TRUE(releases_.add_release(release_of("1.0.0")));
-  EXPECT_EQ(rollouts_.create_rollout(rollout).error().kind, ErrorKind::invalid);
-  EXPECT_EQ(reader_.list_devices(std::string("a\0b", 3), 10).error().kind, ErrorKind::invalid);
+  EXPECT_EQ(refused(rollouts_.create_rollout(rollout)).kind, ErrorKind::invalid);
+  EXPECT_EQ(refused(reader_.list_devices(std::string("a\0b", 3), 10)).kind, ErrorKind::invalid);
 }
 
 TEST_F(Admin, ListsDevicesLastSeenFirst) {
@@ -259,7 +261,7 @@ TEST_F(Admin, PingsWhileThePoolIsBusy) {
   const auto second = pool_.take();
   EXPECT_TRUE(reader_.ping());
   sql::ConnectionPool none(database_.service(), 0, std::chrono::milliseconds(1));
-  EXPECT_EQ(sql::PgFleetReader(none).summary().error().kind, ErrorKind::unavailable);
+  EXPECT_EQ(refused(sql::PgFleetReader(none).summary()).kind, ErrorKind::unavailable);
 }
 
 // The plans, not the clock: what PostgreSQL counted. Everything was seen in the same moment, the hardest
@@ -306,16 +308,16 @@ TEST_F(Admin, AManifestOfAStoredImageOnlyRises) {
   manifest.sha256 = "aa";
   manifest.size_bytes = 3'000'000'000;
   manifest.sequence = 7;
-  EXPECT_EQ(releases_.set_manifest(manifest, "newer text", "admin").error().kind, ErrorKind::conflict);
+  EXPECT_EQ(refused(releases_.set_manifest(manifest, "newer text", "admin")).kind, ErrorKind::conflict);
   manifest.sequence = 8;
   ASSERT_TRUE(releases_.set_manifest(manifest, "newer text", "admin"));
   EXPECT_EQ(database_.value("SELECT manifest || ' ' || manifest_sequence FROM firmware_releases"),
             "newer text 8");
   manifest.sequence = 9;
   manifest.sha256 = "bb";
-  EXPECT_EQ(releases_.set_manifest(manifest, "x", "admin").error().kind, ErrorKind::invalid);
+  EXPECT_EQ(refused(releases_.set_manifest(manifest, "x", "admin")).kind, ErrorKind::invalid);
   manifest.version = "9.9.9";
-  EXPECT_EQ(releases_.set_manifest(manifest, "x", "admin").error().kind, ErrorKind::not_found);
+  EXPECT_EQ(refused(releases_.set_manifest(manifest, "x", "admin")).kind, ErrorKind::not_found);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "sql/device_store.hpp"
 #include "sql/update_store.hpp"
 #include "tests/sql/fixture.hpp"
+#include "tests/support/refused.hpp"
 
 namespace ota::sql_test {
 namespace {
@@ -14,6 +15,7 @@ namespace {
 using namespace std::chrono_literals;
 using fleet::ErrorKind;
 using fleet::Issuance;
+using test_support::refused;
 
 class Certificates : public testing::Test {
  protected:
@@ -64,7 +66,7 @@ TEST_F(Certificates, AreRecordedAndListedNewestFirst) {
 TEST_F(Certificates, ADeviceHasOnlySoManyValidOnes) {
   for (int i = 0; i < fleet::kLiveCertificatesMax; ++i)
     ASSERT_TRUE(certificates_.record(certificate("a", std::to_string(4000 + i))));
-  EXPECT_EQ(certificates_.record(certificate("a", "5000")).error().kind, ErrorKind::conflict);
+  EXPECT_EQ(refused(certificates_.record(certificate("a", "5000"))).kind, ErrorKind::conflict);
   EXPECT_TRUE(certificates_.record(certificate("a", "5001", Issuance::replace)));
 }
 
@@ -81,9 +83,9 @@ TEST_F(Certificates, RevokingTakesAllOfThemAndBlocksTheDevice) {
   EXPECT_EQ(listed[1].serial, "4a");
   EXPECT_EQ(certificates_.revoke({"a", {"0a0b"}, "ann", ""})->certificates, 0) << "again changes nothing";
   EXPECT_EQ(events("a"), "certificate_issued:ann enrolment_token_created:ann device_revoked:ann");
-  EXPECT_EQ(certificates_.record(certificate("a", "4c")).error().kind, ErrorKind::forbidden);
-  EXPECT_EQ(enrolments_.admit(request("a", "bound")).error().kind, ErrorKind::forbidden);
-  EXPECT_EQ(certificates_.revoke({"a", {"4b"}, "ann", ""}).error().kind, ErrorKind::conflict)
+  EXPECT_EQ(refused(certificates_.record(certificate("a", "4c"))).kind, ErrorKind::forbidden);
+  EXPECT_EQ(refused(enrolments_.admit(request("a", "bound"))).kind, ErrorKind::forbidden);
+  EXPECT_EQ(refused(certificates_.revoke({"a", {"4b"}, "ann", ""})).kind, ErrorKind::conflict)
       << "another device's";
   EXPECT_EQ(database_.value("SELECT revoked_at IS NULL FROM device_certificates WHERE serial = '4b'"), "t");
 }
@@ -128,7 +130,7 @@ TEST_F(Certificates, ReinstatingLetsANewOneBeIssuedAndNoOldOneBack) {
   EXPECT_EQ(revoked_of("a"), "f");
   EXPECT_EQ(revocations_.revoked()->size(), 1U);
   EXPECT_TRUE(certificates_.record(certificate("a", "4b")));
-  EXPECT_EQ(certificates_.reinstate("nobody", "ann", "").error().kind, ErrorKind::not_found);
+  EXPECT_EQ(refused(certificates_.reinstate("nobody", "ann", "")).kind, ErrorKind::not_found);
 }
 
 TEST_F(Certificates, ReplacingTheHardwareForgetsTheOldOneAndKeepsTheHistory) {
@@ -149,12 +151,12 @@ TEST_F(Certificates, ARevokedCertificateCannotRenew) {
   ASSERT_TRUE(certificates_.record(certificate("a", "4b", Issuance::replace)));
   auto renewed = certificate("a", "4c", Issuance::renew);
   renewed.presented = "4a";
-  EXPECT_EQ(certificates_.record(renewed).error().kind, ErrorKind::forbidden);
+  EXPECT_EQ(refused(certificates_.record(renewed)).kind, ErrorKind::forbidden);
   renewed.presented = "4b";
   EXPECT_TRUE(certificates_.record(renewed));
   auto foreign = certificate("b", "4d", Issuance::renew);
   foreign.presented = "4b";
-  EXPECT_EQ(certificates_.record(foreign).error().kind, ErrorKind::forbidden);
+  EXPECT_EQ(refused(certificates_.record(foreign)).kind, ErrorKind::forbidden);
 }
 
 TEST_F(Certificates, DecommissioningRevokesThem) {
@@ -186,7 +188,7 @@ TEST_F(Certificates, ATokenIsGoodOnceAndForARetryOfTheSameRequest) {
             ErrorKind::forbidden);
   EXPECT_EQ(events("a"), "device_enrolled:device enrolment_refused:device");
   database_.value("UPDATE enrolment_tokens SET used_at = now() - interval '11 minutes'");
-  EXPECT_EQ(enrolments_.admit(request("a", "t1")).error().kind, ErrorKind::forbidden)
+  EXPECT_EQ(refused(enrolments_.admit(request("a", "t1"))).kind, ErrorKind::forbidden)
       << "too late for a retry";
 }
 
@@ -199,9 +201,9 @@ TEST_F(Certificates, ATokenThatDoesNotFitIsRefused) {
   ASSERT_TRUE(enrolments_.revoke_token(revoked, "ann"));
   for (const auto& [digest, id] :
        {std::pair{"bound", "b"}, std::pair{"model", "b"}, std::pair{"old", "b"}, std::pair{"revoked", "b"}}) {
-    EXPECT_EQ(enrolments_.admit(request(id, digest)).error().kind, ErrorKind::forbidden) << digest;
+    EXPECT_EQ(refused(enrolments_.admit(request(id, digest))).kind, ErrorKind::forbidden) << digest;
   }
-  EXPECT_EQ(enrolments_.admit(request("b", "unknown")).error().kind, ErrorKind::unauthorized);
+  EXPECT_EQ(refused(enrolments_.admit(request("b", "unknown"))).kind, ErrorKind::unauthorized);
   auto right = request("b", "model");
   right.model = "esp32";
   EXPECT_TRUE(enrolments_.admit(right));
@@ -213,12 +215,12 @@ TEST_F(Certificates, ATokenForAnyDeviceTakesNobodysPlace) {
   token("any");
   ASSERT_TRUE(certificates_.record(certificate("a", "4a")));
   database_.value("INSERT INTO devices (device_id, device_model, seen_on_mqtt) VALUES ('b', 'm', true)");
-  EXPECT_EQ(enrolments_.admit(request("a", "any")).error().kind, ErrorKind::forbidden);
-  EXPECT_EQ(enrolments_.admit(request("b", "any")).error().kind, ErrorKind::forbidden);
+  EXPECT_EQ(refused(enrolments_.admit(request("a", "any"))).kind, ErrorKind::forbidden);
+  EXPECT_EQ(refused(enrolments_.admit(request("b", "any"))).kind, ErrorKind::forbidden);
   database_.value("INSERT INTO devices (device_id, device_model) VALUES ('polls', 'm')");
-  EXPECT_EQ(enrolments_.admit(request("polls", "any")).error().kind, ErrorKind::forbidden);
+  EXPECT_EQ(refused(enrolments_.admit(request("polls", "any"))).kind, ErrorKind::forbidden);
   database_.value("INSERT INTO device_tokens (device_id, token_sha256) VALUES ('tokened', repeat('a', 64))");
-  EXPECT_EQ(enrolments_.admit(request("tokened", "any")).error().kind, ErrorKind::forbidden);
+  EXPECT_EQ(refused(enrolments_.admit(request("tokened", "any"))).kind, ErrorKind::forbidden);
   token("own", "a");
   EXPECT_TRUE(enrolments_.admit(request("a", "own")));
 }
@@ -232,10 +234,10 @@ TEST_F(Certificates, RefusalsDoNotFloodTheLog) {
 TEST_F(Certificates, AUsedTokenIsNotRevokedButItsDeviceIs) {
   const auto id = token("t1");
   ASSERT_TRUE(enrolments_.enrol(request("a", "t1"), certificate("a", "4a").certificate));
-  EXPECT_EQ(enrolments_.revoke_token(id, "ann").error().kind, ErrorKind::conflict);
-  EXPECT_EQ(enrolments_.revoke_token(id + 1, "ann").error().kind, ErrorKind::not_found);
+  EXPECT_EQ(refused(enrolments_.revoke_token(id, "ann")).kind, ErrorKind::conflict);
+  EXPECT_EQ(refused(enrolments_.revoke_token(id + 1, "ann")).kind, ErrorKind::not_found);
   ASSERT_TRUE(certificates_.revoke({"a", {}, "ann", ""}));
-  EXPECT_EQ(enrolments_.admit(request("a", "t1")).error().kind, ErrorKind::forbidden)
+  EXPECT_EQ(refused(enrolments_.admit(request("a", "t1"))).kind, ErrorKind::forbidden)
       << "a retry must not bring a revoked certificate back";
   EXPECT_EQ(enrolments_.list_tokens(10)->front().used_by, "a");
 }

@@ -7,11 +7,13 @@
 
 #include "fleet/strict_json.hpp"
 #include "tests/sql/fixture.hpp"
+#include "tests/support/refused.hpp"
 
 namespace ota::sql_test {
 namespace {
 
 using fleet::ErrorKind;
+using test_support::refused;
 
 class Devices : public testing::Test {
  protected:
@@ -41,7 +43,7 @@ TEST_F(Devices, AreFoundWithTheirAttempts) {
   ASSERT_EQ(found->attempts.size(), 1U);
   EXPECT_EQ(found->attempts[0].attempt_id, 7);
   EXPECT_EQ(found->attempts[0].failure, "timed_out");
-  EXPECT_EQ(devices_.find_device("nobody").error().kind, ErrorKind::not_found);
+  EXPECT_EQ(refused(devices_.find_device("nobody")).kind, ErrorKind::not_found);
 }
 
 TEST_F(Devices, APatchMergesMetadataAndKeepsWhatTheDeviceReports) {
@@ -69,12 +71,12 @@ TEST_F(Devices, APatchMergesMetadataAndKeepsWhatTheDeviceReports) {
 TEST_F(Devices, APatchMayNotSpeakForTheDeviceNorTakeAnothersMac) {
   fleet::DevicePatch patch;
   patch.metadata = fleet::parse_json(R"({"reported":{}})").value();
-  EXPECT_EQ(devices_.patch_device("a", patch).error().kind, ErrorKind::invalid);
+  EXPECT_EQ(refused(devices_.patch_device("a", patch)).kind, ErrorKind::invalid);
   patch = {};
   patch.mac = "AA:BB:CC:DD:EE:01";
-  EXPECT_EQ(devices_.patch_device("B", patch).error().kind, ErrorKind::conflict);
+  EXPECT_EQ(refused(devices_.patch_device("B", patch)).kind, ErrorKind::conflict);
   EXPECT_TRUE(devices_.patch_device("a", patch));
-  EXPECT_EQ(devices_.patch_device("nobody", patch).error().kind, ErrorKind::not_found);
+  EXPECT_EQ(refused(devices_.patch_device("nobody", patch)).kind, ErrorKind::not_found);
 }
 
 TEST_F(Devices, APatchLeavesWhatItDoesNotNameToTheLastDigit) {
@@ -113,7 +115,7 @@ TEST_F(Devices, TwoThatClaimOneMacAtOnceGetItOnce) {
   done[1] = devices_.patch_device("c", patch);
   other.join();
   EXPECT_NE(done[0].has_value(), done[1].has_value());
-  EXPECT_EQ((done[0] ? done[1] : done[0]).error().kind, ErrorKind::conflict);
+  EXPECT_EQ(refused(done[0] ? done[1] : done[0]).kind, ErrorKind::conflict);
 }
 
 TEST_F(Devices, ARefusedPatchChangesNothing) {
@@ -148,7 +150,7 @@ TEST_F(Devices, ADeletedOneLeavesItsHistory) {
   ASSERT_TRUE(devices_.delete_device("a", "ann"));
   EXPECT_EQ(database_.value("SELECT count(*) FROM offers"), "0");
   EXPECT_EQ(database_.value("SELECT count(*) FROM device_update_status"), "1");
-  EXPECT_EQ(devices_.delete_device("a", "ann").error().kind, ErrorKind::not_found);
+  EXPECT_EQ(refused(devices_.delete_device("a", "ann")).kind, ErrorKind::not_found);
 }
 
 TEST_F(Devices, ComeInPagesByTheBytesOfTheirIds) {

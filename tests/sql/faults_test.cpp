@@ -9,12 +9,14 @@
 #include "sql/update_store.hpp"
 #include "tests/sql/fixture.hpp"
 #include "tests/support/eventually.hpp"
+#include "tests/support/refused.hpp"
 
 namespace ota::sql_test {
 namespace {
 
 using fleet::ErrorKind;
 using test_support::eventually;
+using test_support::refused;
 
 class Faults : public testing::Test {
  protected:
@@ -118,10 +120,10 @@ TEST_F(Faults, EverythingRecoversFromARestartOfPostgres) {
   const auto devices = store.begin({check_of("a")});
   ASSERT_FALSE(devices);
   EXPECT_EQ(devices.error().kind, ErrorKind::unavailable) << devices.error().message;
-  EXPECT_EQ(reader.summary().error().kind, ErrorKind::unavailable);
-  EXPECT_EQ(catalog.load_catalog().error().kind, ErrorKind::unavailable);
+  EXPECT_EQ(refused(reader.summary()).kind, ErrorKind::unavailable);
+  EXPECT_EQ(refused(catalog.load_catalog()).kind, ErrorKind::unavailable);
   const auto began = std::chrono::steady_clock::now();
-  EXPECT_EQ(reader.ping().error().kind, ErrorKind::unavailable);
+  EXPECT_EQ(refused(reader.ping()).kind, ErrorKind::unavailable);
   EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(3));
 
   stack().up({"postgres"});

@@ -7,12 +7,14 @@
 #include "sql/device_store.hpp"
 #include "sql/update_store.hpp"
 #include "tests/sql/fixture.hpp"
+#include "tests/support/refused.hpp"
 
 namespace ota::sql_test {
 namespace {
 
 using namespace std::chrono_literals;
 using fleet::ErrorKind;
+using test_support::refused;
 
 class IdentityCuts : public testing::Test {
  protected:
@@ -79,7 +81,7 @@ TEST_F(IdentityCuts, TheReplacedHardwareIsNotNotedMeanwhile) {
 TEST_F(IdentityCuts, ARevokedDeviceIsNotDeletedBecauseItsRowKeepsItOut) {
   hear(check_of("a"));
   ASSERT_TRUE(certificates_.revoke({"a", {}, "ann", ""}));
-  EXPECT_EQ(devices_.delete_device("a", "ann").error().kind, ErrorKind::conflict);
+  EXPECT_EQ(refused(devices_.delete_device("a", "ann")).kind, ErrorKind::conflict);
   ASSERT_TRUE(certificates_.reinstate("a", "ann", ""));
   EXPECT_TRUE(devices_.delete_device("a", "ann"));
 }

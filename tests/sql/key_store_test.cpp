@@ -4,12 +4,14 @@
 
 #include "sql/monitor_store.hpp"
 #include "tests/sql/fixture.hpp"
+#include "tests/support/refused.hpp"
 
 namespace ota::sql_test {
 namespace {
 
 using fleet::ErrorKind;
 using fleet::KeyRole;
+using test_support::refused;
 
 class Keys : public testing::Test {
  protected:
@@ -55,10 +57,10 @@ TEST_F(Keys, AreLoggedWhenMadeAndRevokedOnce) {
 
 TEST_F(Keys, HaveANameForEver) {
   ASSERT_TRUE(keys_.add_key(key_of("ci", 1)));
-  EXPECT_EQ(keys_.add_key(key_of("ci", 2)).error().kind, ErrorKind::conflict);
+  EXPECT_EQ(refused(keys_.add_key(key_of("ci", 2))).kind, ErrorKind::conflict);
   ASSERT_TRUE(keys_.revoke_key("ci", "boss"));
-  EXPECT_EQ(keys_.add_key(key_of("ci", 2)).error().kind, ErrorKind::conflict);
-  EXPECT_EQ(keys_.revoke_key("nobody", "boss").error().kind, ErrorKind::not_found);
+  EXPECT_EQ(refused(keys_.add_key(key_of("ci", 2))).kind, ErrorKind::conflict);
+  EXPECT_EQ(refused(keys_.revoke_key("nobody", "boss")).kind, ErrorKind::not_found);
 }
 
 TEST_F(Keys, AreListedTheUsableFirst) {
@@ -79,7 +81,7 @@ TEST_F(Keys, AreNotMoreThanABridgeHolds) {
   database_.value(
       "INSERT INTO admin_keys (name, role, key_sha256) SELECT 'k' || i, 'viewer', lpad(to_hex(i), 64, '0') "
       "FROM generate_series(1, 1000) AS i");
-  EXPECT_EQ(keys_.add_key(key_of("ci", 1)).error().kind, ErrorKind::conflict);
+  EXPECT_EQ(refused(keys_.add_key(key_of("ci", 1))).kind, ErrorKind::conflict);
   ASSERT_TRUE(keys_.revoke_key("k1", "boss"));
   EXPECT_TRUE(keys_.add_key(key_of("ci", 1)));
 }

@@ -4,9 +4,12 @@
 #include "sql/catalog_store.hpp"
 #include "sql/update_store.hpp"
 #include "tests/sql/rollout_fixture.hpp"
+#include "tests/support/refused.hpp"
 
 namespace ota::sql_test {
 namespace {
+
+using test_support::refused;
 
 class RolloutDevices : public RolloutTest {
  protected:
@@ -34,7 +37,7 @@ TEST_F(RolloutDevices, RetryReleasesThoseThatFailedAndNobodyElse) {
   EXPECT_EQ(rollouts_.retry(id, "", "ann").value(), std::vector<std::string>{"A"});
   EXPECT_EQ(last_event(), "rollout_updated ann running retry of 1 devices");
   EXPECT_TRUE(rollouts_.retry(id, "unknown", "ann")->empty());
-  EXPECT_EQ(rollouts_.retry(999, "", "ann").error().kind, ErrorKind::not_found);
+  EXPECT_EQ(refused(rollouts_.retry(999, "", "ann")).kind, ErrorKind::not_found);
   EXPECT_EQ(database_.value("SELECT string_agg(device_id || failed_attempts, ',' ORDER BY device_id COLLATE "
                             "\"C\") FROM offers"),
             "A0,b0,c3,fine0,open3");
@@ -55,7 +58,7 @@ TEST_F(RolloutDevices, ADeviceIsHeldWhenTheRetriesOfItsKindOfFailureAreUsedUp) {
   ASSERT_TRUE(standing) << standing.error().message;
   EXPECT_EQ(standing->devices_held, 1);
   EXPECT_EQ(standing->offers_standing, 1);
-  EXPECT_EQ(rollouts_.standing(999).error().kind, ErrorKind::not_found);
+  EXPECT_EQ(refused(rollouts_.standing(999)).kind, ErrorKind::not_found);
 }
 
 TEST_F(RolloutDevices, ProgressOfSeveralRolloutsComesTogetherAndWithZeros) {
@@ -161,7 +164,7 @@ TEST_F(RolloutDevices, TheCatalogHoldsTheStateOfEachAndWhatIsWithdrawn) {
   EXPECT_EQ(catalog->find_release("esp32", "1.1.0"), nullptr);
   ASSERT_NE(catalog->find_release(2), nullptr);
   EXPECT_TRUE(catalog->find_release(2)->withdrawn);
-  EXPECT_EQ(releases_.withdraw_release("9", "esp32", "ann", "").error().kind, ErrorKind::not_found);
+  EXPECT_EQ(refused(releases_.withdraw_release("9", "esp32", "ann", "")).kind, ErrorKind::not_found);
 }
 
 TEST_F(RolloutDevices, AReleaseWithAnOfferStandingIsKept) {

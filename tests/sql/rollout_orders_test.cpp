@@ -3,9 +3,12 @@
 #include "sql/catalog_store.hpp"
 #include "sql/update_store.hpp"
 #include "tests/sql/rollout_fixture.hpp"
+#include "tests/support/refused.hpp"
 
 namespace ota::sql_test {
 namespace {
+
+using test_support::refused;
 
 class Orders : public RolloutTest {};
 
@@ -29,7 +32,7 @@ TEST_F(Orders, WhatTheTableForbidsIsRefusedAndChangesNothing) {
   EXPECT_EQ(resumed.error().kind, ErrorKind::conflict);
   EXPECT_NE(resumed.error().message.find("aborted"), std::string::npos);
   EXPECT_EQ(row(id, "state"), "aborted");
-  EXPECT_EQ(order(999, RolloutCommand::pause).error().kind, ErrorKind::not_found);
+  EXPECT_EQ(refused(order(999, RolloutCommand::pause)).kind, ErrorKind::not_found);
 }
 
 TEST_F(Orders, AStartInTheFutureIsScheduledAndOneInThePastRuns) {
@@ -79,7 +82,7 @@ TEST_F(Orders, ARollbackMakesOneRolloutPerVersionTheDevicesCameFrom) {
   EXPECT_EQ(row(done->rollbacks[0], "policy->'rate'->>'in_flight_max'"), "3");
   EXPECT_EQ(database_.value("SELECT count(*) FROM ota_events WHERE event_type = 'rollback_initiated'"), "1");
   EXPECT_EQ(order(id, RolloutCommand::roll_back)->rollbacks, done->rollbacks);
-  EXPECT_EQ(order(done->rollbacks[0], RolloutCommand::roll_back).error().kind, ErrorKind::conflict);
+  EXPECT_EQ(refused(order(done->rollbacks[0], RolloutCommand::roll_back)).kind, ErrorKind::conflict);
 }
 
 TEST_F(Orders, ChangesByPsqlAreLoggedWithTheDatabaseUser) {
@@ -184,14 +187,14 @@ TEST_F(Orders, TheCatalogKnowsPoliciesFreezesAndWhatWasAborted) {
 
 TEST_F(Orders, AReleaseInUseIsKeptAndAWithdrawnOneIsNotFound) {
   const auto id = create("r");
-  EXPECT_EQ(releases_.delete_release("1.1.0", "esp32", "ann").error().kind, ErrorKind::conflict);
+  EXPECT_EQ(refused(releases_.delete_release("1.1.0", "esp32", "ann")).kind, ErrorKind::conflict);
   ASSERT_TRUE(releases_.withdraw_release("1.1.0", "esp32", "ann", "bricks"));
   EXPECT_TRUE(releases_.find_releases("1.1.0", "esp32")->empty());
   EXPECT_TRUE(releases_.is_file_used("b.bin").value());
   ASSERT_TRUE(order(id, RolloutCommand::abort));
   EXPECT_EQ(releases_.delete_release("1.1.0", "esp32", "ann").value(), "b.bin");
   EXPECT_FALSE(releases_.is_file_used("b.bin").value());
-  EXPECT_EQ(releases_.delete_release("1.1.0", "esp32", "ann").error().kind, ErrorKind::not_found);
+  EXPECT_EQ(refused(releases_.delete_release("1.1.0", "esp32", "ann")).kind, ErrorKind::not_found);
 }
 
 TEST_F(Orders, OldEventsAreRemovedButNoneOfTheLastThirtyDays) {

@@ -1,9 +1,12 @@
 #include <array>
 
 #include "tests/sql/rollout_fixture.hpp"
+#include "tests/support/refused.hpp"
 
 namespace ota::sql_test {
 namespace {
+
+using test_support::refused;
 
 class States : public RolloutTest {
  protected:
@@ -80,7 +83,7 @@ TEST_F(States, APatchOfIsActiveIsPauseAndResume) {
   ASSERT_TRUE(rollouts_.patch_rollout(id, {std::nullopt, true, std::nullopt, std::nullopt, "ann"}));
   EXPECT_EQ(row(id, "state"), "running");
   ASSERT_TRUE(order(id, RolloutCommand::finish));
-  EXPECT_EQ(rollouts_.patch_rollout(id, {1, std::nullopt, std::nullopt, std::nullopt, "ann"}).error().kind,
+  EXPECT_EQ(refused(rollouts_.patch_rollout(id, {1, std::nullopt, std::nullopt, std::nullopt, "ann"})).kind,
             ErrorKind::conflict);
 }
 

@@ -5,11 +5,13 @@
 #include "sql/device_store.hpp"
 #include "sql/update_store.hpp"
 #include "tests/sql/fixture.hpp"
+#include "tests/support/refused.hpp"
 
 namespace ota::sql_test {
 namespace {
 
 using fleet::ErrorKind;
+using test_support::refused;
 
 fleet::KeyDigest digest(std::uint8_t first) {
   fleet::KeyDigest made{};
@@ -35,7 +37,7 @@ TEST_F(Tokens, ADeviceHasOneTokenAndMayHaveItBeforeItIsHeard) {
             "02" + std::string(62, '0') + "ben");
   ASSERT_TRUE(tokens_.remove_token("a", "ann"));
   EXPECT_EQ(tokens_.find_owner(digest(2)).value(), std::nullopt);
-  EXPECT_EQ(tokens_.remove_token("a", "ann").error().kind, ErrorKind::not_found);
+  EXPECT_EQ(refused(tokens_.remove_token("a", "ann")).kind, ErrorKind::not_found);
   EXPECT_EQ(database_.value("SELECT string_agg(event_type || ' ' || created_by, ', ' ORDER BY id) "
                             "FROM ota_events WHERE device_id = 'a'"),
             "device_token_issued ann, device_token_issued ben, device_token_revoked ann");
@@ -54,7 +56,7 @@ TEST_F(Tokens, AWriterFindsThoseOfItsDevicesAndWhoseAreShown) {
 TEST_F(Tokens, WhatOnlySqlCanHaveMadeWrongIsRefused) {
   EXPECT_THROW(database_.value("INSERT INTO device_tokens VALUES ('a', 'in plain text')"), std::exception);
   ASSERT_TRUE(tokens_.set_token({"a", digest(1)}, ""));
-  EXPECT_EQ(tokens_.set_token({"b", digest(1)}, "").error().kind, ErrorKind::invalid);
+  EXPECT_EQ(refused(tokens_.set_token({"b", digest(1)}, "")).kind, ErrorKind::invalid);
 }
 
 TEST_F(Tokens, GoWithTheirDevice) {

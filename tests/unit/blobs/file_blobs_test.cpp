@@ -8,12 +8,14 @@
 #include <fstream>
 
 #include "bridge/sha256.hpp"
+#include "tests/support/refused.hpp"
 
 namespace ota::bridge {
 namespace {
 
 namespace fs = std::filesystem;
 using fleet::ErrorKind;
+using test_support::refused;
 
 class FileBlobsTest : public ::testing::Test {
  protected:
@@ -80,15 +82,15 @@ TEST_F(FileBlobsTest, BeyondTheLimitIsTooLarge) {
   FileBlobs blobs(folder_, 10);
   auto upload = blobs.begin_upload();
   ASSERT_TRUE((*upload)->append("0123456789"));
-  EXPECT_EQ((*upload)->append("x").error().kind, ErrorKind::too_large);
+  EXPECT_EQ(refused((*upload)->append("x")).kind, ErrorKind::too_large);
 }
 
 TEST_F(FileBlobsTest, OpensOnlyWhatIsExactlyExpected) {
   FileBlobs blobs(folder_, 1000);
   const auto stored = store(blobs, "image");
-  EXPECT_EQ(blobs.open("nothing.bin", 5, stored.sha256).error().kind, ErrorKind::not_found);
-  EXPECT_EQ(blobs.open(stored.file_path, 6, stored.sha256).error().kind, ErrorKind::internal);
-  EXPECT_EQ(blobs.open(stored.file_path, 5, std::string(64, 'a')).error().kind, ErrorKind::internal);
+  EXPECT_EQ(refused(blobs.open("nothing.bin", 5, stored.sha256)).kind, ErrorKind::not_found);
+  EXPECT_EQ(refused(blobs.open(stored.file_path, 6, stored.sha256)).kind, ErrorKind::internal);
+  EXPECT_EQ(refused(blobs.open(stored.file_path, 5, std::string(64, 'a'))).kind, ErrorKind::internal);
 }
 
 TEST_F(FileBlobsTest, AdoptedNamesAreOpenedAndPathsOutsideAreNot) {
@@ -100,9 +102,9 @@ TEST_F(FileBlobsTest, AdoptedNamesAreOpenedAndPathsOutsideAreNot) {
   EXPECT_FALSE(blobs.open("link.bin", 3, hash));
   for (const std::string path :
        {"../x", "a/../../x", "/etc/passwd", "", ".", "./x", ".incoming/lock", "a//"}) {
-    EXPECT_EQ(blobs.open(path, 3, hash).error().kind, ErrorKind::invalid) << path;
+    EXPECT_EQ(refused(blobs.open(path, 3, hash)).kind, ErrorKind::invalid) << path;
   }
-  EXPECT_EQ(blobs.open(std::string("a\0b", 3), 3, hash).error().kind, ErrorKind::invalid);
+  EXPECT_EQ(refused(blobs.open(std::string("a\0b", 3), 3, hash)).kind, ErrorKind::invalid);
 }
 
 TEST_F(FileBlobsTest, AFlippedByteIsNoticedAlsoAfterTheFileWasOpened) {
@@ -113,7 +115,7 @@ TEST_F(FileBlobsTest, AFlippedByteIsNoticedAlsoAfterTheFileWasOpened) {
     std::fstream file(folder_ + "/" + stored.file_path, std::ios::in | std::ios::out | std::ios::binary);
     file.put('X');
   }
-  EXPECT_EQ(blobs.open(stored.file_path, 5, stored.sha256).error().kind, ErrorKind::internal);
+  EXPECT_EQ(refused(blobs.open(stored.file_path, 5, stored.sha256)).kind, ErrorKind::internal);
 }
 
 TEST_F(FileBlobsTest, TheMapIsShared) {

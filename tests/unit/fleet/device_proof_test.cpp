@@ -3,9 +3,12 @@
 #include <gtest/gtest.h>
 
 #include "tests/support/fleet_builders.hpp"
+#include "tests/support/refused.hpp"
 
 namespace ota::fleet {
 namespace {
+
+using test_support::refused;
 
 KeyDigest digest(const std::string& token) {
   return tests::test_sha256(token);
@@ -19,14 +22,14 @@ TEST(DeviceProof, ItsOwnTokenProvesADevice) {
 }
 
 TEST(DeviceProof, AnotherDevicesTokenIsForbidden) {
-  EXPECT_EQ(judge_token("a", digest("token of b"), kStored).error().kind, ErrorKind::forbidden);
-  EXPECT_EQ(judge_token("new", digest("token of b"), kStored).error().kind, ErrorKind::forbidden);
+  EXPECT_EQ(refused(judge_token("a", digest("token of b"), kStored)).kind, ErrorKind::forbidden);
+  EXPECT_EQ(refused(judge_token("new", digest("token of b"), kStored)).kind, ErrorKind::forbidden);
 }
 
 TEST(DeviceProof, ATokenOfNobodyIsUnauthorized) {
-  EXPECT_EQ(judge_token("a", digest("guessed"), kStored).error().kind, ErrorKind::unauthorized);
-  EXPECT_EQ(judge_token("new", digest("guessed"), kStored).error().kind, ErrorKind::unauthorized);
-  EXPECT_EQ(judge_token("a", digest("token of a"), {}).error().kind, ErrorKind::unauthorized);
+  EXPECT_EQ(refused(judge_token("a", digest("guessed"), kStored)).kind, ErrorKind::unauthorized);
+  EXPECT_EQ(refused(judge_token("new", digest("guessed"), kStored)).kind, ErrorKind::unauthorized);
+  EXPECT_EQ(refused(judge_token("a", digest("token of a"), {})).kind, ErrorKind::unauthorized);
 }
 
 TEST(DeviceProof, TokensAreLongAndKnownByTheirBeginning) {

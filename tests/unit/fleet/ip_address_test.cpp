@@ -2,8 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/support/refused.hpp"
+
 namespace ota::fleet {
 namespace {
+
+using test_support::refused;
 
 std::string read(std::string_view text) {
   const auto address = parse_ip(text);
@@ -60,7 +64,7 @@ TEST(IpNetwork, ListsAreReadAsAWhole) {
     const auto read = parse_networks(wrong);
     EXPECT_FALSE(read) << wrong;
   }
-  EXPECT_NE(parse_networks("::1, proxy").error().message.find("'proxy'"), std::string::npos);
+  EXPECT_NE(refused(parse_networks("::1, proxy")).message.find("'proxy'"), std::string::npos);
 }
 
 }  // namespace

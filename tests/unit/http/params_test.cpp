@@ -4,8 +4,12 @@
 
 #include <limits>
 
+#include "tests/support/refused.hpp"
+
 namespace ota::http {
 namespace {
+
+using test_support::refused;
 
 TEST(WholeNumber, NeverWraps) {
   EXPECT_EQ(parse_whole("7", 1, 10), 7);
@@ -38,10 +42,10 @@ TEST(Params, EmptyOptionalOnesCountAsAbsent) {
 
 TEST(Params, ErrorsNameTheParameter) {
   const Params params = {{"a", "1"}, {"a", "2"}, {"limit", "x"}, {"text", std::string("\0", 1)}};
-  EXPECT_EQ(required_param(params, "b").error().message, "query parameter b is missing");
-  EXPECT_EQ(required_param(params, "a").error().message, "query parameter a stands twice");
-  EXPECT_EQ(limit_param(params, 1, 5).error().message, "limit must be a whole number from 1 to 5");
-  EXPECT_EQ(text_param(params, "text").error().message, "text holds a NUL character");
+  EXPECT_EQ(refused(required_param(params, "b")).message, "query parameter b is missing");
+  EXPECT_EQ(refused(required_param(params, "a")).message, "query parameter a stands twice");
+  EXPECT_EQ(refused(limit_param(params, 1, 5)).message, "limit must be a whole number from 1 to 5");
+  EXPECT_EQ(refused(text_param(params, "text")).message, "text holds a NUL character");
 }
 
 }  // namespace

@@ -167,6 +167,16 @@ TEST(Style, EveryTestThatTheThreatModelNamesExists) {
   EXPECT_GE(count, 40U) << "the table was not found";
 }
 
+// What was not refused has no error(), and what is read there may be an earlier call's: a test that reads it
+// at once cannot fail. refused() can.
+TEST(Style, TestsReadNoErrorThatMayNotBeThere) {
+  const std::regex unseen("\\)\\s*\\.error\\(\\)");
+  for (const auto& source : sources()) {
+    if (source.folder != "tests") continue;
+    EXPECT_FALSE(std::regex_search(source.text, unseen)) << source.path << ": use tests/support/refused.hpp";
+  }
+}
+
 TEST(Style, EveryTopicIsInTheAsyncApi) {
   const auto document = read(kRoot / "topics/asyncapi.yaml");
   const auto names = topics::Names::make("{root}").has_value();
