@@ -200,7 +200,7 @@ TEST_F(Loop, PlantedRetainedCheckMovesNothingAndIsCleared) {
   const std::string topic = "ota/v1/device/planted-1/check";
   MqttPeer planter(*stack_, "planted-1", stack_->enrol("planted-1"));
   stack_->kill("bridge", SIGTERM);
-  planter.publish(topic, R"({"device_model":"m","current_version":"1"})", true);
+  planter.publish(topic, R"({"device_model":"m","current_version":"1","boot_id":"planted"})", true);
   stack_->up();
   MqttPeer reader(*stack_, "BRIDGE");
   EXPECT_TRUE(eventually([&] {
@@ -209,6 +209,13 @@ TEST_F(Loop, PlantedRetainedCheckMovesNothingAndIsCleared) {
     return !newcomer.wait_for([](const MqttMessage& m) { return m.retained; }, 0,
                               std::chrono::milliseconds(200));
   }));
+  // Messages of a device keep their order: with a live one recorded, the planted one would be, too.
+  planter.publish(topic, R"({"device_model":"m","current_version":"2"})");
+  EXPECT_TRUE(eventually([&] {
+    return database_.value("SELECT current_firmware_version FROM devices WHERE device_id = 'planted-1'") ==
+           "2";
+  }));
+  EXPECT_EQ(database_.value("SELECT boot_id FROM devices WHERE device_id = 'planted-1'"), "");
 }
 
 TEST_F(Loop, MonitorsSeeServiceSummaryRolloutAndEvents) {

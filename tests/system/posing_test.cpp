@@ -127,13 +127,23 @@ TEST_F(Posing, AnAttemptOfAnotherDeviceCannotBeReportedOn) {
   HandPlayedDevice owner(*stack_, "owner-1", "m-attempt");
   const auto attempt = owner.check("1.0.0")["attempt_id"];
   ASSERT_TRUE(attempt.is_number());
-  const auto before = rows_of("owner-1");
   HandPlayedDevice thief(*stack_, "thief-3", "m-attempt");
   thief.check("1.0.0");
   const json report = {{"firmware_version", "1.1.0"}, {"status", "failed"}, {"attempt_id", attempt}};
-  EXPECT_EQ(thief.report(report).value("recorded", true), false);
-  EXPECT_EQ(rest_.post("/api/device/thief-3/update-status", report).status, 409);
-  EXPECT_EQ(rows_of("owner-1"), before);
+  const auto expect_refused = [&] {
+    const auto before = rows_of("owner-1");
+    EXPECT_EQ(thief.report(report).value("recorded", true), false);
+    EXPECT_EQ(rest_.post("/api/device/thief-3/update-status", report).status, 409);
+    EXPECT_EQ(rows_of("owner-1"), before);
+  };
+  expect_refused();
+  // An attempt has a row of its own only from its first report on.
+  ASSERT_EQ(owner.report({{"firmware_version", "1.1.0"}, {"status", "downloading"}})["recorded"], true);
+  expect_refused();
+  EXPECT_EQ(
+      database_.value("SELECT device_id || ' ' || status FROM device_update_status WHERE attempt_id = " +
+                      attempt.dump()),
+      "owner-1 downloading");
   EXPECT_EQ(owner.check("1.0.0").value("attempt_id", json()), attempt) << "its offer stands as before";
 }
 

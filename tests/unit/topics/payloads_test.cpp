@@ -92,7 +92,15 @@ TEST(Payloads, DecodeWhatDevicesSend) {
   EXPECT_TRUE(decode_presence(R"({"online":false})"));
   EXPECT_FALSE(decode_presence(R"({"online":"yes"})"));
   EXPECT_FALSE(decode_check("{\"device_model\":\"esp32\"}"));
-  EXPECT_FALSE(decode_check(std::string(fleet::kDeviceMessageBytesMax + 1, ' ')));
+}
+
+TEST(Payloads, LongerThanTheLimitAreRefusedWhateverTheyHold) {
+  std::string message = R"({"device_model":"esp32","current_version":"1.0.0"})";
+  message.resize(fleet::kDeviceMessageBytesMax, ' ');
+  EXPECT_TRUE(decode_check(message));
+  const auto refused = decode_check(message + ' ');
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, fleet::ErrorKind::too_large);
 }
 
 TEST(Payloads, RefusedReportsStillHaveTheirReportId) {
