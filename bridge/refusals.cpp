@@ -6,7 +6,7 @@ namespace ota::bridge {
 
 void Refusals::count(const std::string& kind, const std::string& example) {
   using namespace std::chrono_literals;
-  const auto now = std::chrono::steady_clock::now();
+  const auto now = now_();
   std::uint64_t since_last = 0;
   {
     const std::lock_guard lock(mutex_);

@@ -125,10 +125,13 @@ TEST_F(Certificates, WhoIsRevokedIsTold) {
 
 TEST_F(Certificates, ReinstatingLetsANewOneBeIssuedAndNoOldOneBack) {
   ASSERT_TRUE(certificates_.record(certificate("a", "4a")));
+  token("bound", "a");
   ASSERT_TRUE(certificates_.revoke({"a", {}, "ann", ""}));
   EXPECT_TRUE(certificates_.reinstate("a", "ann", "found"));
   EXPECT_EQ(revoked_of("a"), "f");
   EXPECT_EQ(revocations_.revoked()->size(), 1U);
+  EXPECT_EQ(refused(enrolments_.admit(request("a", "bound"))).kind, ErrorKind::forbidden)
+      << "who has it may be the thief";
   EXPECT_TRUE(certificates_.record(certificate("a", "4b")));
   EXPECT_EQ(refused(certificates_.reinstate("nobody", "ann", "")).kind, ErrorKind::not_found);
 }

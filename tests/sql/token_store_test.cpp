@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "sql/certificate_store.hpp"
 #include "sql/device_store.hpp"
 #include "sql/update_store.hpp"
 #include "tests/sql/fixture.hpp"
@@ -57,6 +58,18 @@ TEST_F(Tokens, WhatOnlySqlCanHaveMadeWrongIsRefused) {
   EXPECT_THROW(database_.value("INSERT INTO device_tokens VALUES ('a', 'in plain text')"), std::exception);
   ASSERT_TRUE(tokens_.set_token({"a", digest(1)}, ""));
   EXPECT_EQ(refused(tokens_.set_token({"b", digest(1)}, "")).kind, ErrorKind::invalid);
+}
+
+TEST_F(Tokens, OfARevokedDeviceNoneIsGood) {
+  sql::PgCertificateStore certificates(pool_);
+  ASSERT_TRUE(tokens_.set_token({"a", digest(1)}, "ann"));
+  ASSERT_TRUE(certificates.revoke({"a", {}, "ann", "stolen"}));
+  EXPECT_EQ(database_.value("SELECT count(*) FROM device_tokens"), "0");
+  ASSERT_TRUE(tokens_.set_token({"a", digest(2)}, "ann"));
+  EXPECT_EQ(tokens_.find_owner(digest(2)).value(), std::nullopt) << "nor is one that it gets afterwards";
+  ASSERT_TRUE(certificates.reinstate("a", "ann", ""));
+  EXPECT_EQ(tokens_.find_owner(digest(1)).value(), std::nullopt);
+  EXPECT_EQ(tokens_.find_owner(digest(2)).value(), "a");
 }
 
 TEST_F(Tokens, GoWithTheirDevice) {

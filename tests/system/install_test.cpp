@@ -125,7 +125,18 @@ TEST_F(Install, OnlyAProvenRevocationListReachesTheBroker) {
   std::ofstream(root_ / "garbage") << "garbage";
   std::ofstream(root_ / "cut") << standing.substr(0, standing.size() / 2);
   std::ofstream(root_ / "empty");
-  for (const char* broken : {"garbage", "cut", "empty", "missing"}) {
+  const auto foreign =
+      run_command({(data / "broker-config" / "ca.sh").string(), (root_ / "other").string(), "init"});
+  ASSERT_EQ(foreign.exit_status, 0) << foreign.output;
+  fs::copy_file(root_ / "other" / "crl.pem", root_ / "foreign");
+  const auto ended =
+      run_command({"openssl", "ca", "-config", (data / "broker-config" / "openssl.cnf").string(), "-gencrl",
+                   "-cert", (authority / "issuing.crt").string(), "-keyfile",
+                   (authority / "issuing.key").string(), "-crl_lastupdate", "20200101000000Z",
+                   "-crl_nextupdate", "20200201000000Z", "-out", (root_ / "ended").string()},
+                  {{"OTA_CA_DIR", authority.string()}});
+  ASSERT_EQ(ended.exit_status, 0) << ended.output;
+  for (const char* broken : {"garbage", "cut", "empty", "missing", "foreign", "ended"}) {
     const auto refused = reload(root_ / broken);
     EXPECT_NE(refused.exit_status, 0) << broken;
     EXPECT_EQ(refused.output.find("reloaded"), std::string::npos) << broken << refused.output;

@@ -127,6 +127,10 @@ TEST_F(Secrets, TheServicesOwnRoleReadsNoPasswordsAndCannotLogInAsAnother) {
     return run_command({"psql", stack_->service_conninfo(), "-v", "ON_ERROR_STOP=1", "-Atc", sql});
   };
   EXPECT_EQ(as_service("SELECT count(*) FROM devices").output, "1\n");
+  EXPECT_EQ(Database(*stack_).value("SELECT string_agg(DISTINCT usename, ' ') FROM pg_stat_activity "
+                                    "WHERE datname = current_database() AND pid <> pg_backend_pid()"),
+            stack_->env("PG_SERVICE_USER"))
+      << "what the running bridge logs in as";
   for (const char* sql : {"SELECT rolpassword FROM pg_authid", "SELECT pg_read_file('/etc/passwd')",
                           "COPY devices TO PROGRAM 'cat'", "UPDATE ota_events SET event_data = '{}'",
                           "DELETE FROM ota_events", "DROP TABLE ota_events", "SET ROLE postgres"}) {

@@ -191,6 +191,23 @@ TEST_F(DeviceAuth, AReplacedOrRevokedTokenIsRefusedAtOnce) {
       "device_token_issued device_token_issued device_token_revoked");
 }
 
+TEST_F(DeviceAuth, ARevokedDevicesTokenIsRefused) {
+  const auto token = issue(id_);
+  rest_.release_to_all("1.1.0", id_, kImage);
+  const auto image = "/api/firmware/download/1.1.0?device_model=" + id_;
+  ASSERT_EQ(ask(check_path(), bearer(token)).status, 200);
+  ASSERT_EQ(ask(image, bearer(token)).status, 200);
+  ASSERT_EQ(rest_.post("/api/admin/devices/" + id_ + "/revoke", {{"why", "stolen"}}).status, 200);
+  EXPECT_EQ(ask(check_path(), bearer(token)).status, 401);
+  EXPECT_EQ(ask("/api/device/" + id_ + "/update-status", report(token)).status, 401);
+  EXPECT_EQ(ask(image, bearer(token)).status, 401);
+  const auto later = issue(id_);
+  EXPECT_EQ(ask(check_path(), bearer(later)).status, 403) << "the device itself is what is revoked";
+  EXPECT_EQ(ask(image, bearer(later)).status, 401);
+  EXPECT_EQ(database_.value("SELECT count(*) FROM device_update_status WHERE device_id = '" + id_ + "'"),
+            "0");
+}
+
 TEST_F(DeviceAuth, OtactlPutsATokenIntoAFileForItsOwnerAlone) {
   const auto file = folder_ / "by-otactl";
   std::ofstream(file) << "left over, and readable by everybody";

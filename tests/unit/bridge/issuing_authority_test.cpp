@@ -187,6 +187,13 @@ TEST_F(IssuingAuthorityTest, ReadsTheListOfTheScriptAndNoBrokenOne) {
   EXPECT_FALSE(authority()->read_list(read(folder_ / "other/crl.pem"))) << "another authority's";
 }
 
+TEST_F(IssuingAuthorityTest, AListThatReadsBackOtherwiseIsNotSigned) {
+  const auto at = now();
+  EXPECT_TRUE(authority()->sign_list({{"4a", at}, {"4b", at}}, at, at + 24h));
+  EXPECT_FALSE(authority()->sign_list({{"4a", at}, {"4a", at}}, at, at + 24h));
+  EXPECT_FALSE(authority()->sign_list({{"4b", at}, {"4a", at}}, at, at + 24h)) << "nor one out of order";
+}
+
 TEST_F(IssuingAuthorityTest, TheScriptKeepsWhatTheBridgeHasListed) {
   ASSERT_EQ(run(OTA_SOURCE_DIR "/broker-config/ca.sh shared init"), 0);
   auto shared = IssuingAuthority::load((folder_ / "shared/chain.crt").string(),

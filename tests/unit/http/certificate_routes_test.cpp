@@ -1,6 +1,7 @@
 // The routes of devices' identities: what they take, and whom they refuse.
 #include <nlohmann/json.hpp>
 
+#include "http/api.hpp"
 #include "tests/unit/http/server_fixture.hpp"
 
 namespace ota::tests {
@@ -67,6 +68,34 @@ TEST_F(CertificateRoutesTest, ADeviceEnrols) {
   EXPECT_EQ(post("/api/device/enroll", R"({"device_id":"bridge@internal","token":"t","csr":"CSR"})").status,
             422);
   EXPECT_EQ(post("/api/device/enroll", R"({"device_id":"a","csr":"CSR"})").status, 422);
+}
+
+// As the handlers see it; no server on a loopback address has a peer elsewhere.
+class EnrolmentFrom final : public http::Request {
+ public:
+  EnrolmentFrom(std::string_view from, bool over_tls) {
+    peer = from;
+    encrypted = over_tls;
+    body = R"({"device_id":"a","token":"t","csr":"CSR"})";
+  }
+  std::optional<std::string_view> header(const std::string&) const override { return std::nullopt; }
+  fleet::Expected<void> read_parts(const OnPart&, const OnBytes&) override { return {}; }
+  Later answer_later() override { return {}; }
+};
+
+TEST_F(CertificateRoutesTest, ATokenInTheClearIsTakenFromThisMachineAlone) {
+  http::Api api(options_, make_ports());
+  const auto status_for = [&](std::string_view from, bool over_tls) {
+    EnrolmentFrom request(from, over_tls);
+    return api.enrol(request).status;
+  };
+  for (const char* elsewhere : {"192.0.2.1", "1.127.0.0", "2001:db8::1", "::ffff:192.0.2.1", "::2", ""}) {
+    EXPECT_EQ(status_for(elsewhere, false), 403) << elsewhere;
+    EXPECT_EQ(enrolments_.asked.token_sha256, "") << elsewhere << ": nor is the token looked at";
+  }
+  for (const char* here : {"127.0.0.1", "127.1.2.3", "::1", "::ffff:127.0.0.1"})
+    EXPECT_EQ(status_for(here, false), 200) << here;
+  EXPECT_EQ(status_for("192.0.2.1", true), 200);
 }
 
 TEST_F(CertificateRoutesTest, GuessingTokensIsSlow) {

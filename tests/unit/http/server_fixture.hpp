@@ -62,35 +62,35 @@ class ServerTest : public ::testing::Test {
     const auto started = server_->start();
     return started ? "" : started.error().message;
   }
-  void make_server() {
+  void make_server() { server_ = std::make_unique<http::Server>(options_, make_ports()); }
+  http::Ports make_ports() {
     blobs_ = std::make_unique<bridge::FileBlobs>(
         folder_, options_.upload_bytes_max,
         [this](const std::string& file_path) { return releases_.is_file_used(file_path); });
-    server_ = std::make_unique<http::Server>(
-        options_,
-        http::Ports{.front_desk = desk_,
-                    .catalog = catalogs_,
-                    .releases = releases_,
-                    .rollouts = rollouts_,
-                    .fleet = fleet_,
-                    .blobs = *blobs_,
-                    .health = [this] { return health_; },
-                    .prometheus = [] { return std::string("extra 1\n"); },
-                    .devices = devices_,
-                    .events = events_,
-                    .manifests = manifests_,
-                    .urls = urls_,
-                    .tokens = tokens_,
-                    .keys = keys_,
-                    .key_ring = keys_,
-                    .sha256 = &test_sha256,
-                    .local_clock = &utc_clock,
-                    .now = [this] { return now_.load(); },
-                    .forget_device = [this](const std::string& device_id) { forgotten_ = device_id; },
-                    .may_speak = [this](const std::string& device_id) { return device_id != capped_; },
-                    .count_refusal = [this](const char* kind, const std::string&) { refused_kind_ = kind; },
-                    .identity = identity_,
-                    .random = [this] { return fleet::KeyBytes{++keys_made_}; }});
+    return http::Ports{
+        .front_desk = desk_,
+        .catalog = catalogs_,
+        .releases = releases_,
+        .rollouts = rollouts_,
+        .fleet = fleet_,
+        .blobs = *blobs_,
+        .health = [this] { return health_; },
+        .prometheus = [] { return std::string("extra 1\n"); },
+        .devices = devices_,
+        .events = events_,
+        .manifests = manifests_,
+        .urls = urls_,
+        .tokens = tokens_,
+        .keys = keys_,
+        .key_ring = keys_,
+        .sha256 = &test_sha256,
+        .local_clock = &utc_clock,
+        .now = [this] { return now_.load(); },
+        .forget_device = [this](const std::string& device_id) { forgotten_ = device_id; },
+        .may_speak = [this](const std::string& device_id) { return device_id != capped_; },
+        .count_refusal = [this](const char* kind, const std::string&) { refused_kind_ = kind; },
+        .identity = identity_,
+        .random = [this] { return fleet::KeyBytes{++keys_made_}; }};
   }
 
   Reply get(const std::string& target, const Headers& headers = {}) {
