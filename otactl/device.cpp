@@ -1,5 +1,6 @@
 #include "otactl/device.hpp"
 
+#include <algorithm>
 #include <iostream>
 #include <memory>
 
@@ -32,8 +33,36 @@ void say_revoked(const std::string& id, const json& answer) {
   }
   if (count == 0) {
     std::cerr << "otactl: warning: no certificate was revoked: none of " << id
-              << " is known here, or all were revoked before; give those made elsewhere by --serial\n";
+              << " is known here, or all were revoked before; those made elsewhere: otactl device adopt, or "
+                 "--serial\n";
   }
+}
+
+// Files of this many are one request; a certificate has about a kilobyte.
+constexpr std::size_t kAdoptedAtOnce = 500;
+
+void adopt(const std::vector<std::string>& files, const ServerOptions& server) {
+  auto client = RestClient::open_or_end(server);
+  std::int64_t adopted = 0;
+  std::int64_t ours = 0;
+  for (std::size_t begin = 0; begin < files.size(); begin += kAdoptedAtOnce) {
+    std::string pems;
+    for (std::size_t i = begin; i < std::min(files.size(), begin + kAdoptedAtOnce); ++i) {
+      const auto pem = read_file(files[i]);
+      // A key has no business at the server.
+      if (pem.find("PRIVATE KEY") != std::string::npos)
+        end_with(files[i] + " holds a private key; give the certificate alone");
+      pems += pem + '\n';
+    }
+    const auto answer = value_or_end(client.post("/api/admin/certificates", {{"certificates", pems}}));
+    adopted += number_of(answer, "adopted");
+    ours += number_of(answer, "of_this_authority");
+    for (const auto& name : list_of(answer, "foreign")) {
+      std::cerr << "otactl: warning: passed over " << name.dump()
+                << ": no certificate that this authority has issued to a device\n";
+    }
+  }
+  std::cout << adopted << " certificates adopted, " << ours - adopted << " known before\n";
 }
 
 void add_orders(CLI::App& device, const std::shared_ptr<DeviceOptions>& options,
@@ -64,6 +93,14 @@ void add_orders(CLI::App& device, const std::shared_ptr<DeviceOptions>& options,
   decommission->add_option("ID", options->id, "the device's id")->required();
   decommission->callback(
       [=, &server] { say(value_or_end(RestClient::open_or_end(server).remove(device_path(options->id)))); });
+
+  auto* adopting = device.add_subcommand(
+      "adopt", "Make certificates known that were made elsewhere, so that a revocation reaches them");
+  const auto files = std::make_shared<std::vector<std::string>>();
+  adopting->add_option("CERTIFICATE", *files, "certificate files in PEM form")
+      ->required()
+      ->check(CLI::ExistingFile);
+  adopting->callback([files, &server] { adopt(*files, server); });
 
   auto* certificates = device.add_subcommand("certificates", "List a device's certificates");
   certificates->add_option("ID", options->id, "the device's id")->required();

@@ -6,8 +6,8 @@
 
 namespace ota::otactl {
 
-/// Adds `otactl device add|replace|revoke|reinstate|decommission|certificates|token`. `server` must outlive
-/// `app`.
+/// Adds `otactl device add|replace|revoke|reinstate|decommission|adopt|certificates|token`. `server` must
+/// outlive `app`.
 void add_device(CLI::App& app, const ServerOptions& server);
 
 /// The server's route to a device. Ends the command when `id` is no device id.

@@ -290,6 +290,14 @@ TEST_F(Identity, AnAdminDoesItAllByOtactl) {
   EXPECT_TRUE(may_connect(enrolment)) << "the files are the new ones";
   EXPECT_EQ(otactl({"device", "decommission", "ctl-1"}).exit_status, 0);
   EXPECT_TRUE(eventually([&] { return !may_connect(enrolment); }, kCutWithin));
+  const auto made = run_command({std::string(OTA_SOURCE_DIR) + "/broker-config/ca.sh",
+                                 (stack_->directory() / "ca").string(), "device", out, "ctl-3"});
+  ASSERT_EQ(made.exit_status, 0) << made.output;
+  const auto adopted = otactl({"device", "adopt", out + "/ctl-3.crt", enrolment.cert, enrolment.ca});
+  EXPECT_EQ(adopted.exit_status, 0);
+  EXPECT_NE(adopted.output.find("1 certificates adopted, 1 known before"), std::string::npos)
+      << adopted.output;
+  EXPECT_EQ(otactl({"device", "adopt", out + "/ctl-3.key"}).exit_status, 1) << "a key stays here";
   EXPECT_EQ(otactl({"enrol-token", "create", "--device", "ctl-2", "--hours", "1"}).exit_status, 0);
   EXPECT_NE(otactl({"enrol-token", "list"}).output.find("ctl-2"), std::string::npos);
   EXPECT_EQ(otactl({"device", "add", "bridge@internal", "--out", out}).exit_status, 1);

@@ -58,7 +58,7 @@ TEST_F(Otactl, SaysHowManyCertificatesWereRevokedAndWarnsOfNone) {
   EXPECT_EQ(revoke(R"(,"certificates_revoked":2)"), "Device revoked\ncertificates revoked: 2\n");
   EXPECT_EQ(revoke(R"(,"certificates_revoked":2,"known":true)"), "Device revoked\ncertificates revoked: 2\n");
   const auto none = revoke(R"(,"certificates_revoked":0)");
-  EXPECT_NE(none.find("give those made elsewhere by --serial"), std::string::npos) << none;
+  EXPECT_NE(none.find("those made elsewhere: otactl device adopt"), std::string::npos) << none;
   EXPECT_EQ(none.find("was ever seen"), std::string::npos) << none;
   const auto unknown = revoke(R"(,"certificates_revoked":0,"known":false)");
   EXPECT_NE(unknown.find("no device with the id typo-1 was ever seen here; it is barred from now on"),
