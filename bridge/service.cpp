@@ -88,7 +88,7 @@ class Service::Impl {
         keys_(pool_),
         key_rings_(pool_),
         tokens_(pool_),
-        catalogs_(std::make_unique<sql::PgCatalogStore>()),
+        catalogs_(std::make_unique<sql::PgCatalogStore>(sql::ConnectOptions{}, config.require_signed)),
         key_cache_(key_rings_),
         fresh_releases_(releases_, catalogs_),
         fresh_rollouts_(rollouts_, catalogs_),

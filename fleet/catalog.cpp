@@ -19,8 +19,8 @@ bool release_before(const Release* a, const Release* b) {
 
 }  // namespace
 
-Catalog::Catalog(std::vector<Release> releases, std::vector<Rollout> rollouts, bool frozen)
-    : releases_(std::make_shared<const std::vector<Release>>(std::move(releases))), frozen_(frozen) {
+Catalog::Catalog(std::vector<Release> releases, std::vector<Rollout> rollouts, FleetRules rules)
+    : releases_(std::make_shared<const std::vector<Release>>(std::move(releases))), rules_(rules) {
   std::sort(rollouts.begin(), rollouts.end(), [](const Rollout& a, const Rollout& b) { return a.id > b.id; });
   rollouts_ = std::make_shared<const std::vector<Rollout>>(std::move(rollouts));
 
@@ -43,7 +43,7 @@ Catalog::Catalog(std::vector<Release> releases, std::vector<Rollout> rollouts, b
 Catalog Catalog::with(Rollout rollout) const {
   auto more = rollouts();
   more.push_back(std::move(rollout));
-  return {releases_ ? *releases_ : std::vector<Release>{}, std::move(more), frozen_};
+  return {releases_ ? *releases_ : std::vector<Release>{}, std::move(more), rules_};
 }
 
 const std::vector<Rollout>& Catalog::rollouts() const {

@@ -67,6 +67,12 @@ struct Rollout {
 /// SHA-256 of a text, big endian as usual. A port, so that the domain stays free of libraries.
 using Sha256 = std::array<std::uint8_t, 32> (*)(std::string_view text);
 
+/// What holds for the whole fleet.
+struct FleetRules {
+  bool frozen = false;       ///< an admin has stopped everything
+  bool signed_only = false;  ///< releases without a verified manifest are offered to nobody
+};
+
 /// An immutable snapshot of what may be offered to whom, shared between threads. Built from the rows of
 /// firmware_releases and rollout_configurations; looking things up allocates nothing.
 class Catalog {
@@ -75,7 +81,7 @@ class Catalog {
   /// `rollouts` may come in any order and may name releases that do not exist; those are passed over
   /// (contract section 2: "with an existing, not withdrawn release"). Ended ones are for the caller to leave
   /// out.
-  Catalog(std::vector<Release> releases, std::vector<Rollout> rollouts, bool frozen = false);
+  Catalog(std::vector<Release> releases, std::vector<Rollout> rollouts, FleetRules rules = {});
 
   /// The same releases with one more rollout, as a trial.
   [[nodiscard]] Catalog with(Rollout rollout) const;
@@ -86,7 +92,11 @@ class Catalog {
   };
 
   /// Whether an admin has stopped everything: nothing new is offered to anyone.
-  [[nodiscard]] bool is_frozen() const { return frozen_; }
+  [[nodiscard]] bool is_frozen() const { return rules_.frozen; }
+  /// Whether the fleet's rules let `release` be offered to anyone: it has a manifest, or need not have one.
+  [[nodiscard]] bool may_offer(const Release& release) const {
+    return !rules_.signed_only || !release.manifest.empty();
+  }
   /// All of them, scheduled ones too; never null.
   [[nodiscard]] const std::vector<Rollout>& rollouts() const;
   /// The model's rollouts that have started, newest (highest id) first.
@@ -115,7 +125,7 @@ class Catalog {
   std::map<std::string, int, std::less<>> models_per_version_;
   std::map<std::int64_t, const Release*> release_by_id_;
   std::map<std::int64_t, const Rollout*> rollout_by_id_;
-  bool frozen_ = false;
+  FleetRules rules_;
 };
 
 /// Whether `left` comes before `right`: precedence where both are semantic, else upload time where both are

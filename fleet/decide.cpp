@@ -43,7 +43,7 @@ const Release* next_step(const VersionPoint& running, const Release& target, con
     const VersionPoint point{release.version, &release};
     const bool between = comes_before(running, point).value_or(false) &&
                          comes_before(point, {target.version, &target}).value_or(false);
-    if (!between || release.aborted || is_prerelease(release)) continue;
+    if (!between || release.aborted || is_prerelease(release) || !catalog.may_offer(release)) continue;
     const bool leads = std::any_of(leading.begin(), leading.end(), [&](const Release* next) {
       return sequence_rises(point, *next) && can_install(point, *next, catalog).value_or(false);
     });
@@ -100,6 +100,12 @@ Decision decide_in(const Catalog::Candidate& candidate, const Device& device, co
   }
   if (auto block = find_block(*rollout, device, catalog, circumstances)) return std::move(*block);
 
+  if (!catalog.may_offer(*release)) {
+    return no_update(Reason::not_signed, rollout,
+                     release->version +
+                         " has no signed manifest, and this service offers signed releases only: add one "
+                         "with otactl sign");
+  }
   if (!sequence_rises(running, *release)) {
     return no_update(Reason::manifest_too_old, rollout,
                      "the manifest of " + release->version + " has sequence " +
@@ -121,14 +127,11 @@ Decision decide_in(const Catalog::Candidate& candidate, const Device& device, co
 }  // namespace
 
 std::string_view to_string(Reason reason) {
-  constexpr std::array<std::string_view, 15> kNames = {"no_rollout",        "not_targeted",
-                                                       "already_current",   "newer_than_rollout",
-                                                       "revoked",           "frozen",
-                                                       "on_hold",           "paused",
-                                                       "retry_later",       "held",
-                                                       "outside_window",    "waits_its_turn",
-                                                       "no_way_to_version", "manifest_too_old",
-                                                       "cannot_compare"};
+  constexpr std::array<std::string_view, 16> kNames = {
+      "no_rollout",        "not_targeted", "already_current",  "newer_than_rollout",
+      "revoked",           "frozen",       "on_hold",          "paused",
+      "retry_later",       "held",         "outside_window",   "waits_its_turn",
+      "no_way_to_version", "not_signed",   "manifest_too_old", "cannot_compare"};
   return kNames[static_cast<std::size_t>(reason)];
 }
 

@@ -32,6 +32,7 @@ enum class Reason {
   outside_window,      ///< none of the rollout's maintenance windows is open
   waits_its_turn,      ///< the rollout's rate lets no more begin now
   no_way_to_version,   ///< min_version is above the running version and no release leads there
+  not_signed,          ///< only signed releases are offered here, and this one has no verified manifest
   manifest_too_old,    ///< a newer manifest is installed already: the device would refuse this one
   cannot_compare,      ///< the running version cannot be compared with min_version
 };

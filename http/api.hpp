@@ -133,6 +133,8 @@ class Api {
   using ReadRollout = fleet::Expected<fleet::NewRollout> (*)(const fleet::JsonValue& body);
   /// The rollout of a body; `invalid` also when no device could ever get there.
   [[nodiscard]] fleet::Expected<Plan> read_plan(const std::string& body, ReadRollout read) const;
+  /// `conflict` where only signed releases are offered and that one has no manifest.
+  [[nodiscard]] fleet::Expected<void> test_signed(const std::string& model, const std::string& version) const;
   [[nodiscard]] fleet::Expected<void> test_zones(const fleet::RolloutPolicy& policy) const;
   [[nodiscard]] fleet::Expected<fleet::Survey> survey_of(const fleet::NewRollout& rollout,
                                                          bool until_included) const;

@@ -11,7 +11,8 @@ using fleet::Reason;
 
 bool is_standstill(Reason reason) {
   return fleet::is_passing(reason) || reason == Reason::held || reason == Reason::no_way_to_version ||
-         reason == Reason::manifest_too_old || reason == Reason::cannot_compare;
+         reason == Reason::not_signed || reason == Reason::manifest_too_old ||
+         reason == Reason::cannot_compare;
 }
 
 void add_standing_orders(const fleet::Device& device, const fleet::Catalog& catalog,

@@ -99,6 +99,8 @@ Response Api::offer_to_device(Request& request) {
     return error_reply(404, "device_model " + model + " has no release" +
                                 (body->version.empty() ? std::string() : " " + body->version));
   }
+  if (auto is_signed = test_signed(model, release->version); !is_signed)
+    return error_reply(is_signed.error());
   fleet::NewRollout rollout;
   rollout.name = "offer " + *id + " " + release->version + " " + fleet::to_iso(ports_.now());
   rollout.version = release->version;

@@ -133,6 +133,18 @@ void warn_of_nobody(const fleet::Survey& survey, std::vector<std::string>& warni
 
 }  // namespace
 
+// One that is not known yet is for the store to judge, and for the decisions about devices.
+Expected<void> Api::test_signed(const std::string& model, const std::string& version) const {
+  const auto catalog = ports_.catalog.catalog();
+  const auto* release = catalog->find_release(model, version);
+  if (release == nullptr || catalog->may_offer(*release)) return {};
+  return fleet::fail(ErrorKind::conflict,
+                     "firmware_version " + version + " of device_model " + model +
+                         " has no signed manifest, and with REQUIRE_SIGNED=1 only signed releases are "
+                         "offered: add one by POST /api/admin/firmware/" +
+                         version + "/manifest?device_model=" + model + " (otactl sign makes it)");
+}
+
 Expected<void> Api::test_zones(const fleet::RolloutPolicy& policy) const {
   for (std::size_t i = 0; i < policy.windows.size(); ++i) {
     const auto& zone = policy.windows[i].time_zone;
@@ -191,6 +203,9 @@ Response Api::create_rollout(Request& request) {
     if (!survey) return error_reply(survey.error());
     warn_of_nobody(*survey, plan->warnings);
   }
+  if (auto is_signed = test_signed(plan->rollout.model, plan->rollout.version); !is_signed) {
+    return error_reply(is_signed.error());
+  }
   plan->rollout.by = request.actor;
   const auto id = ports_.rollouts.create_rollout(plan->rollout);
   if (!id) return error_reply(id.error());
@@ -208,6 +223,9 @@ Response Api::simulate_rollout(Request& request) {
   }
   const auto survey = survey_of(rollout, /*until_included=*/false);
   if (!survey) return error_reply(survey.error());
+  if (auto is_signed = test_signed(rollout.model, rollout.version); !is_signed) {
+    plan->warnings.push_back(is_signed.error().message);
+  }
   warn_of_nobody(*survey, plan->warnings);
   return ok_reply(survey_json(*survey, plan->warnings));
 }

@@ -96,6 +96,10 @@ Response Api::patch_rollout(Request& request) {
   if (patch->policy) {
     if (auto zones = test_zones(*patch->policy); !zones) return error_reply(zones.error());
   }
+  if (patch->is_active.value_or(false)) {
+    if (auto is_signed = test_signed(row->model, row->version); !is_signed)
+      return error_reply(is_signed.error());
+  }
   const auto patched = ports_.rollouts.patch_rollout(*id, *patch);
   return patched ? ok_reply(status_json("Rollout updated successfully")) : error_reply(patched.error());
 }
@@ -105,6 +109,13 @@ Response Api::order(Request& request, RolloutCommand command, std::string_view m
   if (!id) return error_reply(id.error());
   const auto body = read_order(request.body);
   if (!body) return error_reply(body.error());
+  const auto catalog = ports_.catalog.catalog();
+  if (const auto* rollout = catalog->find_rollout(*id);
+      rollout != nullptr && command == RolloutCommand::resume) {
+    if (auto is_signed = test_signed(rollout->model, rollout->version); !is_signed) {
+      return error_reply(is_signed.error());
+    }
+  }
   const auto done = ports_.rollouts.order(*id, {command, request.actor, body->why, body->acknowledge, {}});
   return done ? ok_reply(ordered_json(message, *done)) : error_reply(done.error());
 }

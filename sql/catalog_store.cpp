@@ -77,15 +77,17 @@ std::optional<fleet::Rollout> read_rollout(const pqxx::row& row) {
 }  // namespace
 
 struct PgCatalogStore::State {
-  explicit State(const ConnectOptions& options) : session(options) {}
+  State(const ConnectOptions& options, bool only_signed) : session(options), signed_only(only_signed) {}
   Session session;
+  bool signed_only;
 };
 
-PgCatalogStore::PgCatalogStore(const ConnectOptions& options) : state_(std::make_unique<State>(options)) {}
+PgCatalogStore::PgCatalogStore(const ConnectOptions& options, bool signed_only)
+    : state_(std::make_unique<State>(options, signed_only)) {}
 PgCatalogStore::~PgCatalogStore() = default;
 
 Expected<fleet::Catalog> PgCatalogStore::load_catalog() {
-  return state_->session.run([](Session& session) {
+  return state_->session.run([this](Session& session) {
     session.drop_if_dead();
     // Repeatable read: releases and rollouts of one moment.
     pqxx::transaction<pqxx::isolation_level::repeatable_read> transaction(session.connection());
@@ -99,7 +101,9 @@ Expected<fleet::Catalog> PgCatalogStore::load_catalog() {
     }
     const auto frozen = session.execute(transaction, kFrozen);
     transaction.commit();
-    return fleet::Catalog(std::move(releases), std::move(rollouts), !frozen.empty() && flag_of(frozen[0][0]));
+    return fleet::Catalog(
+        std::move(releases), std::move(rollouts),
+        {.frozen = !frozen.empty() && flag_of(frozen[0][0]), .signed_only = state_->signed_only});
   });
 }
 

@@ -10,8 +10,8 @@ namespace ota::sql {
 /// Reads firmware_releases and rollout_configurations. One connection; belongs to one thread.
 class PgCatalogStore final : public fleet::CatalogStore {
  public:
-  /// Connects at the first call, not here.
-  explicit PgCatalogStore(const ConnectOptions& options = {});
+  /// Connects at the first call, not here. `signed_only`: as in fleet::FleetRules.
+  explicit PgCatalogStore(const ConnectOptions& options = {}, bool signed_only = false);
   ~PgCatalogStore() override;
 
   [[nodiscard]] fleet::Expected<fleet::Catalog> load_catalog() override;

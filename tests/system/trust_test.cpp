@@ -8,6 +8,7 @@
 #include <iterator>
 
 #include "tests/support/database.hpp"
+#include "tests/support/eventually.hpp"
 #include "tests/support/rest_client.hpp"
 #include "tests/support/stack.hpp"
 
@@ -17,6 +18,7 @@ namespace {
 namespace fs = std::filesystem;
 using test_support::CommandResult;
 using test_support::Database;
+using test_support::eventually;
 using test_support::RestClient;
 using test_support::run_command;
 using test_support::Stack;
@@ -174,10 +176,29 @@ TEST_F(Trust, AManifestByTheThiefsKeyIsRefused) {
   expect_refused("its manifest is not signed by a key of this device");
 }
 
-TEST_F(Trust, AnImageWithoutItsManifestIsRefused) {
+// As a release is that was stored before signatures were required.
+TEST_F(Trust, AnImageWithoutItsManifestIsOfferedToNobodyUntilItHasOne) {
   release();
   (void)database_.value("UPDATE firmware_releases SET manifest = NULL WHERE device_model = '" + model_ + "'");
-  expect_refused("it carries no signed manifest");
+  const auto check =
+      "/api/firmware/check?device_id=" + model_ + "&device_model=" + model_ + "&current_version=1.0.0";
+  EXPECT_EQ(rest_.get(check).status, 200);
+  EXPECT_TRUE(eventually([&] {
+    return rest_.get("/api/admin/devices/" + model_ + "/explain").json()["reason"] == "not_signed";
+  }));
+  const auto answer = rest_.get(check).json();
+  EXPECT_EQ(answer["update_available"], false);
+  EXPECT_NE(answer.value("reason", "").find("has no signed manifest"), std::string::npos) << answer;
+  const auto created = rest_.post("/api/admin/rollout/create", {{"name", model_ + " again"},
+                                                                {"firmware_version", "1.1.0"},
+                                                                {"device_model", model_},
+                                                                {"target_type", "all"}});
+  EXPECT_EQ(created.status, 409);
+  EXPECT_NE(created.body.find("/manifest?device_model="), std::string::npos) << created.body;
+  const auto added = rest_.post("/api/admin/firmware/1.1.0/manifest?device_model=" + model_,
+                                {{"manifest", signer_->sign(kImage, model_, "1.1.0", 8)}});
+  ASSERT_EQ(added.status, 200) << added.body;
+  EXPECT_EQ(rest_.get(check).json()["update_available"], true);
 }
 
 TEST_F(Trust, AnotherModelsManifestIsRefused) {

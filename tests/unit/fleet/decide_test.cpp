@@ -113,6 +113,30 @@ TEST(Decide, OffersNoManifestThatTheDeviceWouldRefuse) {
       << "nothing signed runs there";
 }
 
+TEST(Decide, WhereOnlySignedReleasesAreOfferedAnUnsignedOneIsNoStepEither) {
+  auto target = release(3, "2.0.0", "1.5.0");
+  auto step = release(2, "1.5.0");
+  const auto decided = [&] {
+    return decide_for(device("a", "1.0.0"), Catalog({release(1, "1.0.0"), step, target},
+                                                    {rollout(1, "2.0.0")}, {.signed_only = true}));
+  };
+  const auto refused = std::get<NoUpdate>(decided());
+  EXPECT_EQ(refused.reason, Reason::not_signed);
+  EXPECT_NE(refused.text.find("2.0.0 has no signed manifest"), std::string::npos) << refused.text;
+  target.manifest = "signed";
+  EXPECT_EQ(reason_of(decided()), Reason::no_way_to_version);
+  step.manifest = "signed";
+  EXPECT_EQ(version_offered(decided()), "1.5.0");
+}
+
+TEST(Decide, EveryReasonHasItsOwnName) {
+  EXPECT_EQ(to_string(Reason::waits_its_turn), "waits_its_turn");
+  EXPECT_EQ(to_string(Reason::not_signed), "not_signed");
+  EXPECT_EQ(to_string(Reason::manifest_too_old), "manifest_too_old");
+  EXPECT_EQ(to_string(Reason::cannot_compare), "cannot_compare");
+  EXPECT_FALSE(is_passing(Reason::not_signed)) << "somebody has to sign it first";
+}
+
 TEST(Decide, ANewerManifestOpensTheWayBack) {
   auto back = rollout(1, "1.0.0");
   back.allow_downgrade = true;
@@ -158,7 +182,7 @@ TEST(Decide, AScheduledRolloutIsNotLookedAtYet) {
 }
 
 TEST(Decide, AFreezeOrAHoldOrAClosedWindowKeepsAnUpdateBack) {
-  const Catalog frozen({release(1, "1.1.0")}, {rollout(1, "1.1.0")}, true);
+  const Catalog frozen({release(1, "1.1.0")}, {rollout(1, "1.1.0")}, {.frozen = true});
   EXPECT_EQ(reason_of(decide_for(device("a", "1.0.0"), frozen)), Reason::frozen);
   EXPECT_EQ(reason_of(decide_for(device("a", "1.1.0"), frozen)), Reason::already_current);
 

@@ -23,10 +23,11 @@ class RandomFleet {
           tests::release(i + 1, version, chance(30) && i > 1 ? "1." + std::to_string(i - 1) + ".0" : ""));
       releases.back().withdrawn = chance(10);
       releases.back().aborted = chance(10);
+      if (chance(60)) releases.back().manifest = "signed";
     }
     std::vector<Rollout> rollouts;
     for (int id = 1; id <= 4; ++id) rollouts.push_back(rollout(id));
-    return {std::move(releases), std::move(rollouts), chance(3)};
+    return {std::move(releases), std::move(rollouts), {.frozen = chance(3), .signed_only = chance(20)}};
   }
 
   Rollout rollout(std::int64_t id) {

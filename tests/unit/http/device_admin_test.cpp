@@ -77,7 +77,7 @@ TEST_F(DeviceAdmin, ExplainNamesAllThatBlocksAtOnce) {
   slow.state = fleet::RolloutState::paused;
   seen.hold = true;
   seen.pinned_version = "1.1.0";
-  catalogs_.set(fleet::Catalog({release(1, "1.1.0")}, {slow}, /*frozen=*/true));
+  catalogs_.set(fleet::Catalog({release(1, "1.1.0")}, {slow}, {.frozen = true}));
   EXPECT_EQ(reasons(), (Reasons{"frozen", "on_hold", "pinned"}));
   seen.hold = false;
   catalogs_.set(fleet::Catalog({release(1, "1.1.0")}, {slow}));
