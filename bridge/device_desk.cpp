@@ -66,10 +66,8 @@ void DeviceDesk::take_report(const std::string& device_id, const std::string& pa
   auto report = topics::decode_report(payload, device_id);
   if (!report) {
     refuse(device_id, "status", report.error());
-    if (const auto report_id = topics::salvage_report_id(payload)) {
-      send_ack(device_id, *report_id, false, report.error().message);
-    }
-    return;
+    return send_ack(device_id, topics::salvage_report_id(payload).value_or(""), false,
+                    report.error().message);
   }
   const auto report_id = report->report_id;
   ports_.inbox->submit({device_id, fleet::Channel::mqtt, ports_.now(), std::move(*report)},

@@ -141,7 +141,9 @@ std::string encode_withdrawn(std::int64_t attempt_id) {
 }
 
 std::string encode_ack(std::string_view report_id, bool recorded, std::string_view reason) {
-  Json json = {{"report_id", std::string(report_id)}, {"recorded", recorded}};
+  Json json = Json::object();
+  if (!report_id.empty()) json["report_id"] = std::string(report_id);
+  json["recorded"] = recorded;
   if (!recorded) json["reason"] = std::string(fleet::cut_utf8(reason, fleet::kNotesBytesMax));
   return dump(json);
 }

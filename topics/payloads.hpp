@@ -31,6 +31,7 @@ namespace ota::topics {
 [[nodiscard]] std::string encode_no_update(const fleet::NoUpdateAnswer& answer);
 [[nodiscard]] std::string encode_refusal(std::string_view reason);
 [[nodiscard]] std::string encode_withdrawn(std::int64_t attempt_id);
+/// Without an id (empty) it is about a report that could not be read.
 [[nodiscard]] std::string encode_ack(std::string_view report_id, bool recorded, std::string_view reason);
 
 /// What monitors read.

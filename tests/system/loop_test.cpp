@@ -190,6 +190,17 @@ TEST_F(Loop, WrongMessagesAreAnsweredAndHarmNobody) {
   const auto refused = device.report({{"firmware_version", "1.1.0"}, {"status", "done"}});
   EXPECT_EQ(refused["recorded"], false);
   EXPECT_NE(refused.value("reason", "").find("status must be one of"), std::string::npos);
+  for (const std::string payload : {"{", "[]", R"({"report_id":5,"status":"success"})"}) {
+    const auto from = device.mqtt().received();
+    device.mqtt().publish(device.topic("status"), payload);
+    const auto ack =
+        device.mqtt().wait_for([&](const auto& m) { return m.topic == device.topic("ack"); }, from);
+    ASSERT_TRUE(ack) << payload;
+    const auto told = json::parse(ack->payload);
+    EXPECT_EQ(told.value("recorded", true), false) << payload;
+    EXPECT_FALSE(told.value("reason", "").empty()) << payload;
+    EXPECT_FALSE(told.contains("report_id")) << payload;
+  }
   const auto foreign =
       device.report({{"firmware_version", "1.1.0"}, {"status", "success"}, {"attempt_id", 999999999}});
   EXPECT_EQ(foreign["recorded"], false);

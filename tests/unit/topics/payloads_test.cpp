@@ -43,6 +43,8 @@ TEST(Payloads, AreTheGoldenExamples) {
   EXPECT_EQ(encode_ack("b7-3", true, ""), golden("ack.json"));
   EXPECT_EQ(encode_ack("b7-3", false, "progress_percent must be a whole number from 0 to 100"),
             golden("ack_refused.json"));
+  EXPECT_EQ(encode_ack("", false, "not valid JSON"), R"({"recorded":false,"reason":"not valid JSON"})")
+      << "of a report whose id could not be read";
   EXPECT_EQ(encode_withdrawn(257), golden("withdrawn.json"));
 }
 
