@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "fleet/iso_time.hpp"
+#include "fleet/known_names.hpp"
 #include "fleet/parse_messages.hpp"
 
 namespace ota::fleet {
@@ -15,6 +16,25 @@ constexpr std::array<std::string_view, 7> kWeekdays = {"mon", "tue", "wed", "thu
 
 tl::unexpected<Error> wrong(std::string message) {
   return fail(ErrorKind::invalid, std::move(message));
+}
+
+// What the objects of a policy may hold, those in lists and those alone.
+struct ObjectMembers {
+  std::string_view field;
+  std::string_view known;
+};
+constexpr ObjectMembers kObjects[] = {
+    {"stages", "percentage success_percent_min finished_min soak_minutes"},
+    {"abort_criteria", "failure percent_max finished_min action"},
+    {"windows", "weekdays start minutes time_zone"},
+    {"rate", "per_minute_max in_flight_max"},
+    {"retries", "failed timed_out rolled_back offline_after_install"},
+};
+
+Expected<void> test_members(const JsonValue& object, const std::string& name, std::string_view known) {
+  auto sentences = unknown_members(object, known, "member of " + name);
+  if (sentences.empty()) return {};
+  return wrong(std::move(sentences.front()));
 }
 
 bool is_given(const JsonValue* member) {
@@ -307,12 +327,18 @@ Expected<RolloutPolicy> parse_policy(const JsonValue& body, const RolloutPolicy&
   return policy;
 }
 
-bool is_policy_member(std::string_view name) {
-  constexpr std::array<std::string_view, 12> kMembers = {
-      "stages",  "abort_criteria",     "rate",    "start_within_seconds", "start_at",
-      "end_at",  "end_action",         "windows", "attempt_minutes_max",  "confirm_minutes",
-      "retries", "retry_pause_minutes"};
-  return std::find(kMembers.begin(), kMembers.end(), name) != kMembers.end();
+Expected<void> test_policy_members(const JsonValue& body) {
+  for (const auto& [field, known] : kObjects) {
+    const auto* member = body.find(field);
+    if (member == nullptr) continue;
+    if (auto tested = test_members(*member, std::string(field), known); !tested) return tested;
+    const auto* list = std::get_if<JsonValue::Array>(&member->value);
+    for (std::size_t i = 0; list != nullptr && i < list->size(); ++i) {
+      const auto name = std::string(field) + "[" + std::to_string(i) + "]";
+      if (auto tested = test_members((*list)[i], name, known); !tested) return tested;
+    }
+  }
+  return {};
 }
 
 JsonValue policy_json(const RolloutPolicy& policy) {

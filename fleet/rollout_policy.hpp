@@ -73,14 +73,19 @@ struct RolloutPolicy {
   [[nodiscard]] std::chrono::minutes pause_after(int failed_attempts) const;
 };
 
-/// `base` with the members of `body` that are there: stages, abort_criteria, rate, start_within_seconds,
-/// start_at, end_at, end_action, windows, attempt_minutes_max, confirm_minutes, retries, retry_pause_minutes.
-/// `invalid` errors name the field. Whether a time zone exists is for the caller to test: the domain has no
-/// zone database.
+/// The members of a policy (fleet/known_names.hpp).
+inline constexpr std::string_view kPolicyMembers =
+    "stages abort_criteria rate start_within_seconds start_at end_at end_action windows attempt_minutes_max "
+    "confirm_minutes retries retry_pause_minutes";
+
+/// `base` with the members of `body` that are there. `invalid` errors name the field. Members that nobody
+/// knows are passed over: an older service reads what a newer one has stored. Whether a time zone exists is
+/// for the caller to test: the domain has no zone database.
 [[nodiscard]] Expected<RolloutPolicy> parse_policy(const JsonValue& body, const RolloutPolicy& base = {});
 
-/// Whether `name` is one of those members.
-[[nodiscard]] bool is_policy_member(std::string_view name);
+/// `invalid` when a stage, a criterion or another object of the policy in `body` has a member that nobody
+/// knows: for texts of people, who would find it without effect.
+[[nodiscard]] Expected<void> test_policy_members(const JsonValue& body);
 
 /// Those members where they differ from the defaults; parse_policy makes the same of it again.
 [[nodiscard]] JsonValue policy_json(const RolloutPolicy& policy);

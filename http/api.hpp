@@ -131,8 +131,8 @@ class Api {
     bool release_known = false;         ///< whether this bridge's catalog has its release
   };
   using ReadRollout = fleet::Expected<fleet::NewRollout> (*)(const fleet::JsonValue& body);
-  /// The rollout of a body; `invalid` also when no device could ever get there.
-  [[nodiscard]] fleet::Expected<Plan> read_plan(const std::string& body, ReadRollout read) const;
+  /// The rollout of a request's body; `invalid` also when no device could ever get there.
+  [[nodiscard]] fleet::Expected<Plan> read_plan(const Request& request, ReadRollout read) const;
   /// `conflict` where only signed releases are offered and that one has no manifest.
   [[nodiscard]] fleet::Expected<void> test_signed(const std::string& model, const std::string& version) const;
   [[nodiscard]] fleet::Expected<void> test_zones(const fleet::RolloutPolicy& policy) const;

@@ -59,27 +59,33 @@ Expected<std::vector<std::string>> read_serials(const JsonValue& body) {
 }  // namespace
 
 Expected<CsrBody> read_csr_body(std::string_view text) {
-  const auto order = read_order(text);
-  if (!order) return tl::unexpected(order.error());
-  const auto body = fleet::parse_json(text);
+  const auto body = read_body(text, "csr why");
   if (!body) return tl::unexpected(body.error());
+  auto why = read_why(*body);
+  if (!why) return tl::unexpected(why.error());
   auto csr = read_csr(*body);
   if (!csr) return tl::unexpected(csr.error());
-  return CsrBody{std::move(*csr), order->why};
+  return CsrBody{std::move(*csr), std::move(*why)};
+}
+
+Expected<std::string> read_renew_body(std::string_view text) {
+  return fleet::parse_json(text).and_then(read_csr);
 }
 
 Expected<RevokeBody> read_revoke_body(std::string_view text) {
-  const auto order = read_order(text);
-  if (!order) return tl::unexpected(order.error());
-  if (text.empty()) return RevokeBody{};
-  auto serials = fleet::parse_json(text).and_then(read_serials);
+  const auto body = read_body(text, "why serials");
+  if (!body) return tl::unexpected(body.error());
+  auto why = read_why(*body);
+  if (!why) return tl::unexpected(why.error());
+  auto serials = read_serials(*body);
   if (!serials) return tl::unexpected(serials.error());
-  return RevokeBody{order->why, std::move(*serials)};
+  return RevokeBody{std::move(*why), std::move(*serials)};
 }
 
 Expected<std::string> read_certificates_body(std::string_view text) {
-  return fleet::parse_json(text).and_then(
-      [](const JsonValue& body) { return fleet::required_text(body, "certificates"); });
+  const auto body = read_body(text, "certificates");
+  if (!body) return tl::unexpected(body.error());
+  return fleet::required_text(*body, "certificates");
 }
 
 Expected<EnrolBody> read_enrol_body(std::string_view text) {
@@ -102,11 +108,8 @@ Expected<EnrolBody> read_enrol_body(std::string_view text) {
 Expected<fleet::NewEnrolmentToken> read_token_body(std::string_view text) {
   fleet::NewEnrolmentToken token;
   token.valid_minutes = static_cast<int>(kTokenMinutes);
-  if (text.empty()) return token;
-  const auto body = fleet::parse_json(text);
+  const auto body = read_body(text, "device_id device_model valid_minutes");
   if (!body) return tl::unexpected(body.error());
-  if (!std::holds_alternative<JsonValue::Object>(body->value))
-    return fleet::fail(ErrorKind::invalid, "the body must be a JSON object");
   auto device_id = read_optional_id(*body, "device_id");
   if (!device_id) return tl::unexpected(device_id.error());
   token.device_id = std::move(*device_id);

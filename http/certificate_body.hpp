@@ -10,12 +10,16 @@
 namespace ota::http {
 
 /// The bodies of the routes for devices' identities, tested field by field; every error is `invalid` and
-/// names the field, or `malformed` where the text is no JSON.
+/// names the field, or `malformed` where the text is no JSON. Members that nobody knows are refused in those
+/// of admins and passed over in those of devices (enrol, renew).
 struct CsrBody {
   std::string csr;
   std::string why;
 };
 [[nodiscard]] fleet::Expected<CsrBody> read_csr_body(std::string_view text);
+
+/// Answers the certificate request.
+[[nodiscard]] fleet::Expected<std::string> read_renew_body(std::string_view text);
 
 struct RevokeBody {
   std::string why;

@@ -1,6 +1,7 @@
 #include "http/device_admin_body.hpp"
 
 #include "fleet/ids.hpp"
+#include "fleet/known_names.hpp"
 #include "fleet/parse_messages.hpp"
 #include "http/params.hpp"
 #include "http/rollout_body.hpp"
@@ -61,15 +62,11 @@ Expected<std::optional<std::string>> read_removable(const JsonValue& body, std::
   return std::move(*parsed);
 }
 
-Expected<void> require_object(const JsonValue& body) {
-  if (std::holds_alternative<JsonValue::Object>(body.value)) return {};
-  return fleet::fail(ErrorKind::invalid, "the body must be a JSON object");
-}
-
 }  // namespace
 
 Expected<fleet::DevicePatch> read_device_patch(const JsonValue& body) {
-  if (auto object = require_object(body); !object) return tl::unexpected(object.error());
+  if (auto known = fleet::require_members(body, "groups metadata mac pinned_version hold"); !known)
+    return tl::unexpected(known.error());
   fleet::DevicePatch patch;
   if (given(body, "groups") != nullptr) {
     auto groups = read_texts(body, "groups", fleet::kGroupsMax, parse_group);
@@ -99,7 +96,7 @@ Expected<fleet::DevicePatch> read_device_patch(const JsonValue& body) {
 }
 
 Expected<fleet::GroupChange> read_group_change(std::string_view group, const JsonValue& body) {
-  if (auto object = require_object(body); !object) return tl::unexpected(object.error());
+  if (auto known = fleet::require_members(body, "add remove"); !known) return tl::unexpected(known.error());
   fleet::GroupChange change;
   auto name = parse_group("the group's name", group);
   if (!name) return tl::unexpected(name.error());

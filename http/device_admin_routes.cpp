@@ -87,7 +87,7 @@ Response Api::delete_device(Request& request) {
 Response Api::offer_to_device(Request& request) {
   auto id = device_id(request);
   if (!id) return error_reply(id.error());
-  const auto body = read_order(request.body);
+  const auto body = read_order(request.body, "why firmware_version");
   if (!body) return error_reply(body.error());
   const auto details = ports_.devices.find_device(*id);
   if (!details) return error_reply(details.error());

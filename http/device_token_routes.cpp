@@ -3,6 +3,7 @@
 #include "fleet/ids.hpp"
 #include "http/api.hpp"
 #include "http/replies.hpp"
+#include "http/rollout_body.hpp"
 
 namespace ota::http {
 
@@ -10,6 +11,7 @@ namespace ota::http {
 Response Api::issue_token(Request& request) {
   const auto device_id = fleet::parse_id("device_id", request.captured);
   if (!device_id) return error_reply(device_id.error());
+  if (const auto body = read_body(request.body, ""); !body) return error_reply(body.error());
   const auto token = fleet::device_token_text(ports_.random());
   const auto stored = ports_.tokens.set_token({*device_id, ports_.sha256(token)}, request.actor);
   if (!stored) return error_reply(stored.error());

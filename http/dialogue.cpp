@@ -13,6 +13,7 @@
 #include "fleet/ids.hpp"
 #include "fleet/limits.hpp"
 #include "http/client_address.hpp"
+#include "http/params.hpp"
 #include "http/replies.hpp"
 
 namespace ota::http {
@@ -232,6 +233,10 @@ std::optional<Response> Dialogue::preflight(const httplib::Request& request) con
     if (!actor) return std::move(actor.error());
     serving->actor = std::move(*actor);
   }
+  if (match.route->stray == Stray::refused) {
+    const auto stray = unknown_params(request.params, match.route->query);
+    if (!stray.empty()) return error_reply(422, stray.front());
+  }
   return refuse_body(request);
 }
 
@@ -263,6 +268,7 @@ void Dialogue::answer(const httplib::Request& from, const httplib::ContentReader
   request.actor = serving->actor;
   request.client = client_of(serving->connection->peer(), serving->forwarded, options_.trusted_proxies);
   const auto& route = *serving->match.route;
+  if (route.stray == Stray::told) request.warnings = unknown_params(from.params, route.query);
   const bool reads_json = route.body != BodyKind::none && route.body != BodyKind::multipart;
   if (reads_json && serving->framing.has_body) {
     if (const auto read = request.read_body(json_bytes_max(route.body)); !read) {

@@ -71,11 +71,11 @@ Response Api::enrol(Request& request) {
 Response Api::renew(Request& request) {
   const auto id = fleet::parse_id("the certificate's name", request.client_name);
   if (!id) return error_reply(401, "renew over HTTPS with the device's present certificate");
-  const auto body = read_csr_body(request.body);
-  if (!body) return error_reply(body.error());
+  const auto csr = read_renew_body(request.body);
+  if (!csr) return error_reply(csr.error());
   const auto issuer = authority();
   if (!issuer) return error_reply(issuer.error());
-  const auto certificate = (*issuer)->issue(*id, body->csr, ports_.now());
+  const auto certificate = (*issuer)->issue(*id, *csr, ports_.now());
   if (!certificate) return error_reply(certificate.error());
   const auto presented = fleet::parse_serial("the certificate's serial", request.client_serial);
   if (!presented) return error_reply(presented.error());

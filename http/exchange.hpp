@@ -56,6 +56,7 @@ class Request {
   std::string_view captured;       ///< the path parameter; empty where the route has none
   std::string actor;  ///< name of the key that asks, for the audit log; empty where none is needed
   std::string body;   ///< of routes with a JSON body
+  std::vector<std::string> warnings;  ///< what of the query was passed over, for answers that tell it
   /// CN of the client's certificate, which has been verified against HTTPS_CLIENT_CA; empty without one. Any
   /// text that the authority signed: what needs an id has to parse it.
   std::string_view client_name;

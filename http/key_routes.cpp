@@ -1,11 +1,11 @@
 #include "fleet/ids.hpp"
 #include "fleet/iso_time.hpp"
 #include "fleet/parse_messages.hpp"
-#include "fleet/strict_json.hpp"
 #include "http/admin_replies.hpp"
 #include "http/api.hpp"
 #include "http/params.hpp"
 #include "http/replies.hpp"
+#include "http/rollout_body.hpp"
 
 namespace ota::http {
 namespace {
@@ -56,7 +56,7 @@ Response Api::list_keys(Request& request) {
 }
 
 Response Api::create_key(Request& request) {
-  const auto body = fleet::parse_json(request.body);
+  const auto body = read_body(request.body, "name role expires_at");
   if (!body) return error_reply(body.error());
   auto key = read_key(*body, ports_.now());
   if (!key) return error_reply(key.error());

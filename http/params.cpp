@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "fleet/ids.hpp"
+#include "fleet/known_names.hpp"
 
 namespace ota::http {
 namespace {
@@ -87,6 +88,12 @@ Expected<int> limit_param(const Params& params, int fallback, int most) {
     if (const auto limit = parse_whole(text, 1, most)) return static_cast<int>(*limit);
     return fleet::fail(ErrorKind::invalid, "limit must be a whole number from 1 to " + std::to_string(most));
   });
+}
+
+std::vector<std::string> unknown_params(const Params& params, std::string_view known) {
+  fleet::JsonValue::Object members;
+  for (const auto& [name, value] : params) members.try_emplace(name);
+  return fleet::unknown_members({std::move(members)}, known, "query parameter of this route");
 }
 
 fleet::Expected<std::int64_t> cursor_param(const Params& params) {

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "fleet/expected.hpp"
 #include "http/exchange.hpp"
@@ -26,6 +27,9 @@ namespace ota::http {
 /// true, false, 1 or 0; absent is false.
 [[nodiscard]] fleet::Expected<bool> flag_param(const Params& params, const char* name);
 [[nodiscard]] fleet::Expected<int> limit_param(const Params& params, int fallback, int most);
+
+/// A sentence for each parameter that is not `known` (fleet/known_names.hpp), for ten of them at most.
+[[nodiscard]] std::vector<std::string> unknown_params(const Params& params, std::string_view known);
 
 /// The `cursor` of a list's next page, as the page before answered it; absent is 0.
 [[nodiscard]] fleet::Expected<std::int64_t> cursor_param(const Params& params);

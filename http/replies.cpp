@@ -160,11 +160,13 @@ std::string check_json(const fleet::NoUpdateAnswer& answer) {
   return dump(json);
 }
 
-std::string status_json(std::string_view message) {
-  return dump({{"status", "ok"}, {"message", std::string(message)}});
+std::string status_json(std::string_view message, const std::vector<std::string>& warnings) {
+  Json json = {{"status", "ok"}, {"message", std::string(message)}};
+  if (!warnings.empty()) json["warnings"] = warnings;
+  return dump(json);
 }
 
-std::string uploaded_json(const fleet::NewRelease& release) {
+std::string uploaded_json(const fleet::NewRelease& release, const std::vector<std::string>& warnings) {
   Json json = {{"status", "ok"},
                {"message", "Firmware uploaded successfully"},
                {"version", release.version},
@@ -172,6 +174,7 @@ std::string uploaded_json(const fleet::NewRelease& release) {
                {"checksum_sha256", release.sha256},
                {"image", embedded(release.image_json)}};
   if (!release.forced.empty()) json["forced"] = release.forced;
+  if (!warnings.empty()) json["warnings"] = warnings;
   return dump(json);
 }
 

@@ -33,8 +33,11 @@ inline constexpr std::string_view kRetryAfterSeconds = "5";
 [[nodiscard]] std::string check_json(const fleet::OfferAnswer& offer, const std::string& download_path,
                                      bool with_attempt);
 [[nodiscard]] std::string check_json(const fleet::NoUpdateAnswer& answer);
-[[nodiscard]] std::string status_json(std::string_view message);
-[[nodiscard]] std::string uploaded_json(const fleet::NewRelease& release);
+/// `warnings`: as a member of that name; left out where there are none.
+[[nodiscard]] std::string status_json(std::string_view message,
+                                      const std::vector<std::string>& warnings = {});
+[[nodiscard]] std::string uploaded_json(const fleet::NewRelease& release,
+                                        const std::vector<std::string>& warnings);
 [[nodiscard]] std::string releases_json(const std::vector<fleet::ReleaseRow>& rows);
 [[nodiscard]] std::string devices_json(const std::vector<fleet::DeviceRow>& rows);
 [[nodiscard]] std::string updates_json(const std::vector<fleet::UpdateRow>& rows);

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "fleet/ids.hpp"
+#include "fleet/known_names.hpp"
 #include "fleet/parse_messages.hpp"
 #include "fleet/strict_json.hpp"
 
@@ -13,6 +14,13 @@ namespace {
 using fleet::ErrorKind;
 using fleet::Expected;
 using fleet::JsonValue;
+
+constexpr std::string_view kRolloutMembers =
+    "name firmware_version device_model target_type target_filter rollout_percentage is_active "
+    "allow_downgrade salt";
+constexpr std::string_view kPatchMembers = "rollout_percentage is_active target_filter";
+constexpr std::string_view kFilterMembers =
+    "device_ids mac_addresses group groups exclude_device_ids metadata";
 
 constexpr std::array<std::string_view, 4> kTargetTypes = {"all", "canary", "specific", "group"};
 
@@ -108,10 +116,36 @@ Expected<std::string> short_text(const JsonValue& body, std::string_view field, 
                                              std::to_string(bytes_max) + " bytes");
 }
 
+Expected<OrderBody> order_of(const JsonValue& body) {
+  OrderBody order;
+  auto why = read_why(body);
+  if (!why) return tl::unexpected(why.error());
+  order.why = std::move(*why);
+  const auto acknowledge = fleet::optional_bool(body, "acknowledge");
+  if (!acknowledge) return tl::unexpected(acknowledge.error());
+  order.acknowledge = acknowledge->value_or(false);
+  const auto device_id = fleet::optional_text(body, "device_id");
+  if (!device_id) return tl::unexpected(device_id.error());
+  if (*device_id) {
+    auto id = fleet::parse_id("device_id", **device_id);
+    if (!id) return tl::unexpected(id.error());
+    order.device_id = std::move(*id);
+  }
+  const auto version = fleet::optional_text(body, "firmware_version");
+  if (!version) return tl::unexpected(version.error());
+  if (*version) {
+    auto parsed = fleet::parse_version_text("firmware_version", **version);
+    if (!parsed) return tl::unexpected(parsed.error());
+    order.version = std::move(*parsed);
+  }
+  return order;
+}
+
 }  // namespace
 
 Expected<fleet::NewRollout> read_rollout(const JsonValue& body) {
   if (auto object = require_object(body); !object) return tl::unexpected(object.error());
+  if (auto policy = fleet::test_policy_members(body); !policy) return tl::unexpected(policy.error());
   fleet::NewRollout rollout;
   if (const auto name = fleet::required_text(body, "name"); !name) return tl::unexpected(name.error());
   auto name = short_text(body, "name", fleet::kRolloutNameBytesMax);
@@ -154,12 +188,24 @@ Expected<fleet::NewRollout> read_trial(const JsonValue& body) {
   return read_rollout({std::move(members)});
 }
 
+std::vector<std::string> unknown_in(const JsonValue& body, RolloutBody kind) {
+  const auto own = kind == RolloutBody::whole ? kRolloutMembers : kPatchMembers;
+  auto sentences = fleet::unknown_members(body, std::string(own).append(" ").append(fleet::kPolicyMembers));
+  if (const auto* filter = body.find("target_filter")) {
+    for (auto& sentence : fleet::unknown_members(*filter, kFilterMembers, "member of target_filter")) {
+      sentences.push_back(std::move(sentence));
+    }
+  }
+  return sentences;
+}
+
 bool names_percentage(const JsonValue& body) {
   return is_given(body.find("rollout_percentage"));
 }
 
 Expected<fleet::RolloutPatch> read_rollout_patch(const JsonValue& body, const fleet::RolloutRow& row) {
   if (auto object = require_object(body); !object) return tl::unexpected(object.error());
+  if (auto policy = fleet::test_policy_members(body); !policy) return tl::unexpected(policy.error());
   fleet::RolloutPatch patch;
   const auto percentage = fleet::optional_integer(body, "rollout_percentage", 0, 100);
   if (!percentage) return tl::unexpected(percentage.error());
@@ -175,47 +221,45 @@ Expected<fleet::RolloutPatch> read_rollout_patch(const JsonValue& body, const fl
   if (!policy) return tl::unexpected(policy.error());
   if (*policy != row.policy) patch.policy = std::move(*policy);
   const auto& members = std::get<JsonValue::Object>(body.value);
-  const bool names_something = patch.percentage || patch.is_active || patch.target_filter_json ||
-                               std::any_of(members.begin(), members.end(), [](const auto& member) {
-                                 const auto& [name, value] = member;
-                                 const bool removable = name == "start_at" || name == "end_at";
-                                 return fleet::is_policy_member(name) && (removable || is_given(&value));
-                               });
+  const bool names_something =
+      patch.percentage || patch.is_active || patch.target_filter_json ||
+      std::any_of(members.begin(), members.end(), [](const auto& member) {
+        const auto& [name, value] = member;
+        const bool removable = name == "start_at" || name == "end_at";
+        return fleet::is_known(name, fleet::kPolicyMembers) && (removable || is_given(&value));
+      });
   if (!names_something) {
-    return fleet::fail(
-        ErrorKind::invalid,
-        "nothing to change: give rollout_percentage, is_active, target_filter or a member of the policy");
+    const auto unknown = unknown_in(body, RolloutBody::patch);
+    return fleet::fail(ErrorKind::invalid,
+                       "nothing to change: " + (unknown.empty() ? "give rollout_percentage, is_active, "
+                                                                  "target_filter or a member of the policy"
+                                                                : unknown.front()));
   }
   return patch;
 }
 
-Expected<OrderBody> read_order(std::string_view text) {
-  OrderBody order;
-  if (text.empty()) return order;
+Expected<JsonValue> read_body(std::string_view text, std::string_view known) {
+  if (text.empty()) return JsonValue{JsonValue::Object{}};
+  auto body = fleet::parse_json(text);
+  if (!body) return body;
+  if (auto tested = fleet::require_members(*body, known); !tested) return tl::unexpected(tested.error());
+  return body;
+}
+
+Expected<std::string> read_why(const JsonValue& body) {
+  return short_text(body, "why", fleet::kWhyBytesMax);
+}
+
+Expected<OrderBody> read_order(std::string_view text, std::string_view known) {
+  return read_body(text, known).and_then(order_of);
+}
+
+Expected<OrderBody> read_tolerant_order(std::string_view text) {
+  if (text.empty()) return OrderBody{};
   const auto body = fleet::parse_json(text);
   if (!body) return tl::unexpected(body.error());
   if (auto object = require_object(*body); !object) return tl::unexpected(object.error());
-  auto why = short_text(*body, "why", fleet::kWhyBytesMax);
-  if (!why) return tl::unexpected(why.error());
-  order.why = std::move(*why);
-  const auto acknowledge = fleet::optional_bool(*body, "acknowledge");
-  if (!acknowledge) return tl::unexpected(acknowledge.error());
-  order.acknowledge = acknowledge->value_or(false);
-  const auto device_id = fleet::optional_text(*body, "device_id");
-  if (!device_id) return tl::unexpected(device_id.error());
-  if (*device_id) {
-    auto id = fleet::parse_id("device_id", **device_id);
-    if (!id) return tl::unexpected(id.error());
-    order.device_id = std::move(*id);
-  }
-  const auto version = fleet::optional_text(*body, "firmware_version");
-  if (!version) return tl::unexpected(version.error());
-  if (*version) {
-    auto parsed = fleet::parse_version_text("firmware_version", **version);
-    if (!parsed) return tl::unexpected(parsed.error());
-    order.version = std::move(*parsed);
-  }
-  return order;
+  return order_of(*body);
 }
 
 }  // namespace ota::http

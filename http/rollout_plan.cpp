@@ -170,14 +170,15 @@ Expected<fleet::Survey> Api::survey_of(const fleet::NewRollout& rollout, bool un
   }
 }
 
-Expected<Api::Plan> Api::read_plan(const std::string& body, ReadRollout read) const {
-  const auto json = fleet::parse_json(body);
+Expected<Api::Plan> Api::read_plan(const Request& request, ReadRollout read) const {
+  const auto json = fleet::parse_json(request.body);
   if (!json) return tl::unexpected(json.error());
   auto rollout = read(*json);
   if (!rollout) return tl::unexpected(rollout.error());
   if (auto zones = test_zones(rollout->policy); !zones) return tl::unexpected(zones.error());
 
-  Plan plan{std::move(*rollout), {}, false};
+  Plan plan{std::move(*rollout), request.warnings, false};
+  for (auto& unknown : unknown_in(*json, RolloutBody::whole)) plan.warnings.push_back(std::move(unknown));
   if (!plan.rollout.policy.stages.empty() && names_percentage(*json)) {
     plan.warnings.emplace_back("rollout_percentage is passed over: the stages decide");
   }
@@ -196,7 +197,7 @@ Expected<Api::Plan> Api::read_plan(const std::string& body, ReadRollout read) co
 }
 
 Response Api::create_rollout(Request& request) {
-  auto plan = read_plan(request.body, &read_rollout);
+  auto plan = read_plan(request, &read_rollout);
   if (!plan) return error_reply(plan.error());
   if (plan->release_known) {
     const auto survey = survey_of(plan->rollout, /*until_included=*/true);
@@ -213,7 +214,7 @@ Response Api::create_rollout(Request& request) {
 }
 
 Response Api::simulate_rollout(Request& request) {
-  auto plan = read_plan(request.body, &read_trial);
+  auto plan = read_plan(request, &read_trial);
   if (!plan) return error_reply(plan.error());
   const auto& rollout = plan->rollout;
   if (!plan->release_known) {

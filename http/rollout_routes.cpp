@@ -63,6 +63,12 @@ std::string verdict_on(const fleet::RolloutRow& row, const fleet::RolloutProgres
   return "the stage's devices are being counted";
 }
 
+// Deactivating is of the contract, whose bodies may hold what nobody knows.
+Expected<OrderBody> read_command(std::string_view text, RolloutCommand command) {
+  if (command == RolloutCommand::finish) return read_tolerant_order(text);
+  return read_order(text, command == RolloutCommand::resume ? "why acknowledge" : "why");
+}
+
 }  // namespace
 
 Response Api::list_rollouts(Request& request) {
@@ -101,13 +107,15 @@ Response Api::patch_rollout(Request& request) {
       return error_reply(is_signed.error());
   }
   const auto patched = ports_.rollouts.patch_rollout(*id, *patch);
-  return patched ? ok_reply(status_json("Rollout updated successfully")) : error_reply(patched.error());
+  if (!patched) return error_reply(patched.error());
+  for (auto& unknown : unknown_in(*body, RolloutBody::patch)) request.warnings.push_back(std::move(unknown));
+  return ok_reply(status_json("Rollout updated successfully", request.warnings));
 }
 
 Response Api::order(Request& request, RolloutCommand command, std::string_view message) {
   const auto id = rollout_id(request.captured);
   if (!id) return error_reply(id.error());
-  const auto body = read_order(request.body);
+  const auto body = read_command(request.body, command);
   if (!body) return error_reply(body.error());
   const auto catalog = ports_.catalog.catalog();
   if (const auto* rollout = catalog->find_rollout(*id);
@@ -140,7 +148,7 @@ Response Api::deactivate_rollout(Request& request) {
 Response Api::retry_rollout(Request& request) {
   const auto id = rollout_id(request.captured);
   if (!id) return error_reply(id.error());
-  const auto body = read_order(request.body);
+  const auto body = read_order(request.body, "why device_id");
   if (!body) return error_reply(body.error());
   const auto row = ports_.rollouts.find_rollout(*id);  // before: a retry that is done must be settled
   if (!row) return error_reply(row.error());

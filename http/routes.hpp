@@ -26,13 +26,19 @@ enum class BodyKind { none, json, optional_json, long_json, multipart };
 enum class Lane { device, download, upload, admin, monitor, enrolment };
 inline constexpr int kLanes = 6;
 
+/// What becomes of query parameters that a route does not know. Those of the contract must not fail for them:
+/// in the answers to some of them it is told. A misspelt one would ask for more than was meant.
+enum class Stray { ignored, told, refused };
+
 struct Route {
   std::string_view method;
   std::string_view pattern;  ///< `{name}` stands for one segment; at most one per pattern
   Role role;
   BodyKind body;
   Lane lane;
+  Stray stray;
   Response (Api::*handle)(Request& request);
+  std::string_view query;  ///< the parameters it knows (fleet/known_names.hpp)
 };
 
 /// Every route of the service; openapi.yaml documents each.

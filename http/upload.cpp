@@ -2,6 +2,7 @@
 
 #include "fleet/image_inspection.hpp"
 #include "fleet/image_policy.hpp"
+#include "fleet/known_names.hpp"
 #include "fleet/parse_messages.hpp"
 #include "fleet/strict_json.hpp"
 #include "fleet/version.hpp"
@@ -50,12 +51,16 @@ Expected<fleet::NewRelease> read_release(const Params& params) {
 }
 
 // Takes the part named "file" out of a multipart body and into an upload, and the text of the part
-// "manifest"; other fields are passed over.
+// "manifest"; other fields are passed over and named in `warnings`.
 class UploadParts {
  public:
-  explicit UploadParts(fleet::BlobUpload& upload) : upload_(upload) {}
+  UploadParts(fleet::BlobUpload& upload, std::vector<std::string>& warnings)
+      : upload_(upload), warnings_(warnings) {}
 
   Expected<void> begin(const Part& part) {
+    if (!fleet::is_known(part.name, kParts) && ++unknown_ <= kUnknownTold) {
+      warnings_.push_back(fleet::unknown_name(part.name, kParts, "part of this body"));
+    }
     inside_ = part.name == "file";
     inside_manifest_ = part.name == "manifest";
     if (inside_ && seen_) {
@@ -88,8 +93,13 @@ class UploadParts {
                                                  std::to_string(fleet::kManifestBytesMax) + " bytes");
   }
 
+  static constexpr std::string_view kParts = "file manifest";
+  static constexpr std::size_t kUnknownTold = 10;
+
   fleet::BlobUpload& upload_;
+  std::vector<std::string>& warnings_;
   std::string manifest_;
+  std::size_t unknown_ = 0;
   bool inside_manifest_ = false;
   bool inside_ = false;
   bool seen_ = false;
@@ -98,7 +108,7 @@ class UploadParts {
 
 // The image as it was stored, with the manifest that came along.
 Expected<std::string> store(Request& request, fleet::BlobUpload& upload, fleet::NewRelease& release) {
-  UploadParts parts(upload);
+  UploadParts parts(upload, request.warnings);
   const auto read = request.read_parts([&](const Part& part) { return parts.begin(part); },
                                        [&](std::string_view bytes) { return parts.take(bytes); });
   if (!read) return tl::unexpected(read.error());
@@ -208,7 +218,7 @@ Response Api::upload(Request& request) {
       inspect(*release, *force).and_then([&] { return adopt_manifest(*manifest, *release); });
   const auto added = accepted.and_then([&] { return ports_.releases.add_release(*release); });
   upload->reset();  // its lock would keep the refused file from being removed
-  if (added) return ok_reply(uploaded_json(*release));
+  if (added) return ok_reply(uploaded_json(*release, request.warnings));
   ports_.blobs.remove(release->file_path);
   return error_reply(added.error());
 }
@@ -217,7 +227,7 @@ Response Api::upload(Request& request) {
 Response Api::add_manifest(Request& request) {
   const auto release = find_release(request);
   if (!release) return error_reply(release.error());
-  const auto body = fleet::parse_json(request.body);
+  const auto body = read_body(request.body, "manifest");
   if (!body) return error_reply(body.error());
   const auto text = fleet::required_text(*body, "manifest");
   if (!text) return error_reply(text.error());

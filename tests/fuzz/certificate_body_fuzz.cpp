@@ -8,6 +8,7 @@ using namespace ota;
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const auto text = fuzz::text_of(data, size);
   const auto csr = http::read_csr_body(text);
+  const auto renewed = http::read_renew_body(text);
   const auto revoke = http::read_revoke_body(text);
   const auto enrol = http::read_enrol_body(text);
   const auto token = http::read_token_body(text);
@@ -15,6 +16,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (const auto* taken = fuzz::value_or_sentence(csr)) {
     fuzz::require(taken->csr.size() <= fleet::kCsrBytesMax, "a request is bounded");
   }
+  if (csr) fuzz::require(renewed == csr->csr, "a device may send what an admin may");
+  (void)fuzz::value_or_sentence(renewed);
   if (const auto* taken = fuzz::value_or_sentence(revoke)) {
     for (const auto& serial : taken->serials) {
       fuzz::require(fleet::parse_serial("serial", serial).value() == serial, "serials are canonical");

@@ -10,8 +10,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto text = fuzz::text_of(data, size);
   const auto order = http::read_order(text);
   (void)fuzz::value_or_sentence(order);
+  (void)fuzz::value_or_sentence(http::read_tolerant_order(text));
+  (void)fuzz::value_or_sentence(http::read_body(text, "why"));
   const auto body = fleet::parse_json(text);
   if (!body) return 0;
+  for (const auto& sentence : http::unknown_in(*body, http::RolloutBody::whole))
+    fuzz::require(fuzz::is_clean_utf8(sentence), "what is told back is clean");
   const auto rollout = http::read_rollout(*body);
   const auto trial = http::read_trial(*body);
   const auto patch = http::read_rollout_patch(*body, fleet::RolloutRow{});

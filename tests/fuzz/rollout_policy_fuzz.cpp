@@ -17,6 +17,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   fuzz::require(policy->pause_after(1'000'000) <= std::chrono::hours(24), "a pause is a day at most");
   const auto written = fleet::policy_json(*policy);
+  fuzz::require(fleet::test_policy_members(written).has_value(), "every written member is known");
   const auto again = fleet::parse_policy(written);
   fuzz::require(again.has_value() && *again == *policy, "reading what was written gives the same policy");
   return 0;

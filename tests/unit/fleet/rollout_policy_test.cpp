@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "fleet/iso_time.hpp"
+#include "fleet/known_names.hpp"
 #include "fleet/strict_json.hpp"
 #include "tests/support/fleet_builders.hpp"
 
@@ -26,8 +27,7 @@ TEST(RolloutPolicy, WithoutAWordPausesAtMoreThanATenthOfTenFailures) {
   EXPECT_EQ(to_json(policy_json(*policy)), "{}");
 }
 
-TEST(RolloutPolicy, ReadsBackWhatItWrites) {
-  const auto policy = parse(R"({
+constexpr char kWhole[] = R"({
     "stages": [{"percentage":5,"success_percent_min":90,"finished_min":3,"soak_minutes":60},{"percentage":100}],
     "abort_criteria": [{"failure":"timed_out","percent_max":20,"finished_min":10,"action":"rollback"},
                        {"failure":"any"}],
@@ -35,7 +35,10 @@ TEST(RolloutPolicy, ReadsBackWhatItWrites) {
     "windows": [{"weekdays":["sat","sun"],"start":"22:30","minutes":180,"time_zone":"Europe/Berlin"}],
     "start_at": "2030-01-31T08:00:00+01:00", "end_at": "2030-02-28T08:00:00Z", "end_action": "abort",
     "retries": {"failed": 0}, "attempt_minutes_max": 60, "confirm_minutes": 5, "retry_pause_minutes": 1,
-    "start_within_seconds": 30})");
+    "start_within_seconds": 30})";
+
+TEST(RolloutPolicy, ReadsBackWhatItWrites) {
+  const auto policy = parse(kWhole);
   ASSERT_TRUE(policy) << policy.error().message;
   EXPECT_EQ(policy->stages[1].success_percent_min, 95);
   EXPECT_EQ(to_iso(*policy->start_at), "2030-01-31T07:00:00.000000+00:00");
@@ -43,6 +46,43 @@ TEST(RolloutPolicy, ReadsBackWhatItWrites) {
   const auto again = parse_policy(policy_json(*policy));
   ASSERT_TRUE(again) << again.error().message;
   EXPECT_EQ(*again, *policy);
+}
+
+TEST(RolloutPolicy, KnowsEveryMemberThatItWrites) {
+  const auto written = policy_json(parse(kWhole).value());
+  for (const auto& [name, value] : std::get<JsonValue::Object>(written.value)) {
+    EXPECT_TRUE(is_known(name, kPolicyMembers)) << name;
+  }
+  EXPECT_EQ(std::get<JsonValue::Object>(written.value).size(), 12U)
+      << "all of them, so that none is forgotten";
+  const auto tested = test_policy_members(written);
+  EXPECT_TRUE(tested) << tested.error().message;
+}
+
+TEST(RolloutPolicy, AMisspeltMemberOfItsObjectsIsNamedWithTheRightOne) {
+  const std::pair<const char*, const char*> cases[] = {
+      {R"({"stages":[{"percentage":5},{"percentage":100,"soak_minuts":60}]})",
+       "'soak_minuts' is not a member of stages[1]; did you mean soak_minutes?"},
+      {R"({"abort_criteria":[{"percent_mx":3}]})",
+       "'percent_mx' is not a member of abort_criteria[0]; did you mean percent_max?"},
+      {R"({"windows":[{"timezone":"UTC"}]})",
+       "'timezone' is not a member of windows[0]; did you mean time_zone?"},
+      {R"({"rate":{"in_flight":5}})", "'in_flight' is not a member of rate; did you mean in_flight_max?"},
+      {R"({"retries":{"timedout":5}})", "'timedout' is not a member of retries; did you mean timed_out?"},
+  };
+  for (const auto& [body, sentence] : cases) {
+    const auto tested = test_policy_members(parse_json(body).value());
+    ASSERT_FALSE(tested) << body;
+    EXPECT_EQ(tested.error().kind, ErrorKind::invalid);
+    EXPECT_EQ(tested.error().message, sentence);
+  }
+  for (const char* body : {R"({"starts_at":1})", R"({"stages":null,"rate":[],"windows":5})", "[]"}) {
+    EXPECT_TRUE(test_policy_members(parse_json(body).value())) << body << ": for others to refuse";
+  }
+}
+
+TEST(RolloutPolicy, AStoredOneWithANewerServicesMembersIsStillRead) {
+  EXPECT_EQ(parse(R"({"stages":[{"percentage":100,"later":1}],"later":2})").value().stages.size(), 1U);
 }
 
 TEST(RolloutPolicy, NoCriteriaAtAllIsNotTheSameAsNoWord) {

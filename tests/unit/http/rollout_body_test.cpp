@@ -105,15 +105,19 @@ TEST(RolloutPatchBody, ChangesMembersOfThePolicyAndTheFilter) {
 }
 
 TEST(OrderBody, MayBeEmptyAndIsTestedOtherwise) {
+  constexpr char kKnown[] = "why acknowledge device_id firmware_version";
   EXPECT_TRUE(read_order(""));
-  const auto order = read_order(R"({"why":"smoke","acknowledge":true,"device_id":"dev-1"})").value();
+  const auto order = read_order(R"({"why":"smoke","acknowledge":true,"device_id":"dev-1"})", kKnown).value();
   EXPECT_EQ(order.why, "smoke");
   EXPECT_TRUE(order.acknowledge);
   EXPECT_EQ(order.device_id, "dev-1");
   for (const char* body : {"[]", "{", R"({"why":5})", R"({"acknowledge":"yes"})", R"({"device_id":"a/b"})",
                            R"({"firmware_version":"../x"})"}) {
-    EXPECT_FALSE(read_order(body)) << body;
+    EXPECT_FALSE(read_order(body, kKnown)) << body;
+    EXPECT_FALSE(read_tolerant_order(body)) << body;
   }
+  EXPECT_FALSE(read_order(R"({"acknowledge":true})")) << "a route takes what it acts on";
+  EXPECT_TRUE(read_tolerant_order(R"({"acknowledge":true,"later":1})"));
   EXPECT_FALSE(read_order(R"({"why":")" + std::string(501, 'x') + R"("})"));
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cctype>
 #include <fstream>
+#include <regex>
 #include <sstream>
 
 namespace ota::http {
@@ -89,6 +90,38 @@ TEST(Routes, WhatTheOpenApiSaysOfRolesHolds) {
     EXPECT_NE(operation.find(role), std::string::npos)
         << route.method << " " << route.pattern << " needs " << role;
   }
+}
+
+TEST(Routes, KnowTheQueryParametersThatTheOpenApiNames) {
+  const auto document = read_openapi();
+  const std::regex parameter(R"(name: (\w+)(?:, in: query|\n\s+in: query))");
+  for (const auto& route : routes()) {
+    const auto operation = operation_of(document, route);
+    std::string named;
+    for (std::sregex_iterator at(operation.begin(), operation.end(), parameter), end; at != end; ++at) {
+      named.append(named.empty() ? "" : " ").append((*at)[1]);
+    }
+    EXPECT_EQ(named, route.query) << route.method << " " << route.pattern;
+  }
+}
+
+TEST(Routes, OnlyThoseOfTheContractTakeParametersThatNobodyKnows) {
+  std::vector<std::string> told;
+  std::vector<std::string> ignored;
+  for (const auto& route : routes()) {
+    if (!needed_key(route.role)) {
+      EXPECT_EQ(route.stray, Stray::ignored) << route.pattern;
+    } else if (route.stray != Stray::refused) {
+      (route.stray == Stray::told ? told : ignored)
+          .push_back(std::string(route.method) + " " + std::string(route.pattern));
+    }
+  }
+  EXPECT_EQ(told,
+            (std::vector<std::string>{"POST /api/admin/firmware/upload", "POST /api/admin/rollout/create",
+                                      "PATCH /api/admin/rollout/{rollout_id}"}));
+  EXPECT_EQ(ignored, (std::vector<std::string>{"GET /api/admin/firmware/releases",
+                                               "POST /api/admin/rollout/{rollout_id}/deactivate",
+                                               "GET /api/admin/devices", "GET /api/admin/update-status"}));
 }
 
 TEST(Routes, WhatTheOpenApiSaysOfBodiesHolds) {

@@ -43,7 +43,9 @@ TEST_F(Upload, StoresTheImageAndItsRow) {
       answer.body,
       R"({"status":"ok","message":"Firmware uploaded successfully","version":"1.1.0","file_size":300000,)"
       R"("checksum_sha256":")" +
-          hash + R"(","image":{"format":"unknown"}})");
+          hash +
+          R"(","image":{"format":"unknown"},)"
+          R"("warnings":["'comment' is not a part of this body; there are file, manifest"]})");
   EXPECT_EQ(releases_.last.min_version, "1.0.0");
   EXPECT_EQ(releases_.last.changelog, "c");
   EXPECT_EQ(releases_.last.notes, "n\xC3\xA4");
