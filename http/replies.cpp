@@ -5,6 +5,8 @@
 #include <atomic>
 #include <chrono>
 
+#include "fleet/iso_time.hpp"
+#include "fleet/manifest.hpp"
 #include "fleet/parse_messages.hpp"
 #include "http/json_text.hpp"
 
@@ -29,6 +31,15 @@ void log_now_and_then(const std::string& message) {
   auto due = next_at.load();
   const auto again = Clock::duration(now + std::chrono::seconds(1)).count();
   if (now.count() >= due && next_at.compare_exchange_strong(due, again)) spdlog::warn("http: {}", message);
+}
+
+// What an admin wants to know of a manifest before signing the next one.
+Json manifest_json(const std::string& text) {
+  const auto manifest = fleet::parse_manifest(text);
+  if (!manifest) return nullptr;
+  return {{"sequence", manifest->sequence},
+          {"key_id", manifest->key_id},
+          {"expires", manifest->expires ? Json(fleet::to_iso(*manifest->expires)) : Json(nullptr)}};
 }
 
 void add_gauge(std::string& text, std::string_view name, std::string_view help) {
@@ -190,7 +201,8 @@ std::string releases_json(const std::vector<fleet::ReleaseRow>& rows) {
                     {"release_notes", nullable(row.notes)},
                     {"verified", row.verified},
                     {"image", embedded(row.image_json)},
-                    {"forced", nullable(row.forced)}});
+                    {"forced", nullable(row.forced)},
+                    {"manifest", manifest_json(row.manifest)}});
   }
   return dump({{"releases", std::move(list)}});
 }

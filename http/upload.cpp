@@ -144,6 +144,31 @@ std::string differing(const fleet::Manifest& manifest, const fleet::NewRelease& 
   return other_least ? "min_version " + manifest.min_version : "";
 }
 
+// Devices that have confirmed a higher one refuse the lower.
+void warn_of_low_sequence(const fleet::Catalog& catalog, const std::string& model, const std::string& version,
+                          std::int64_t sequence, std::vector<std::string>& warnings) {
+  const fleet::Release* highest = nullptr;
+  for (const auto* other : catalog.releases_of(model)) {
+    const bool is_higher = highest == nullptr || other->sequence > highest->sequence;
+    if (other->version != version && is_higher) highest = other;
+  }
+  if (sequence == 0 || highest == nullptr || highest->sequence < sequence) return;
+  warnings.push_back("manifest: its sequence " + std::to_string(sequence) + " is not above " +
+                     std::to_string(highest->sequence) + " of version " + highest->version +
+                     ", the highest of " + model + ": devices that have installed that one refuse it");
+}
+
+// The same bytes once more change nothing, also where they now come with a manifest.
+void warn_of_kept_manifest(const fleet::Catalog& catalog, const fleet::NewRelease& release,
+                           std::vector<std::string>& warnings) {
+  const auto* stored = catalog.find_release(release.model, release.version);
+  if (stored == nullptr || release.manifest.empty() || stored->manifest == release.manifest) return;
+  warnings.push_back("manifest: this image was stored before and keeps " +
+                     std::string(stored->manifest.empty() ? "being without one" : "the one it had") +
+                     "; add this one by POST /api/admin/firmware/" + release.version +
+                     "/manifest?device_model=" + release.model);
+}
+
 }  // namespace
 
 // Whether this release is there already with these bytes, so that uploading it again changes nothing.
@@ -218,7 +243,12 @@ Response Api::upload(Request& request) {
       inspect(*release, *force).and_then([&] { return adopt_manifest(*manifest, *release); });
   const auto added = accepted.and_then([&] { return ports_.releases.add_release(*release); });
   upload->reset();  // its lock would keep the refused file from being removed
-  if (added) return ok_reply(uploaded_json(*release, request.warnings));
+  if (added) {
+    const auto catalog = ports_.catalog.catalog();
+    if (!*added) warn_of_kept_manifest(*catalog, *release, request.warnings);
+    warn_of_low_sequence(*catalog, release->model, release->version, release->sequence, request.warnings);
+    return ok_reply(uploaded_json(*release, request.warnings));
+  }
   ports_.blobs.remove(release->file_path);
   return error_reply(added.error());
 }
@@ -237,7 +267,10 @@ Response Api::add_manifest(Request& request) {
     return error_reply(422, "manifest: it is for version " + manifest->version + " of " + manifest->model);
   }
   const auto done = ports_.releases.set_manifest(*manifest, *text, request.actor);
-  return done ? ok_reply(status_json("Manifest added successfully")) : error_reply(done.error());
+  if (!done) return error_reply(done.error());
+  warn_of_low_sequence(*ports_.catalog.catalog(), release->model, release->version, manifest->sequence,
+                       request.warnings);
+  return ok_reply(status_json("Manifest added successfully", request.warnings));
 }
 
 }  // namespace ota::http

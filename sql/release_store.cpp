@@ -30,7 +30,7 @@ constexpr Statement kReleaseEvent = {"release_event", R"sql(
 
 #define OTA_SQL_RELEASE_COLUMNS                                                                   \
   "version, device_model, file_path, file_size, lower(checksum_sha256), is_signed, " OTA_SQL_ISO( \
-      "created_at") ", release_notes, verified, metadata->'image', metadata->>'forced'"
+      "created_at") ", release_notes, verified, metadata->'image', metadata->>'forced', manifest"
 
 constexpr Statement kListReleases = {
     "list_releases", "SELECT " OTA_SQL_RELEASE_COLUMNS
@@ -91,6 +91,7 @@ std::vector<fleet::ReleaseRow> read_releases(const pqxx::result& rows) {
     release.verified = flag_of(row[8]);
     release.image_json = text_of(row[9]);
     release.forced = text_of(row[10]);
+    release.manifest = text_of(row[11]);
     releases.push_back(std::move(release));
   }
   return releases;

@@ -43,6 +43,7 @@ struct ReleaseRow {
   bool verified = false;        ///< the service verified its manifest
   std::string image_json = {};  ///< as in NewRelease; empty for a release of an earlier service
   std::string forced = {};      ///< as in NewRelease
+  std::string manifest = {};    ///< as in NewRelease
 };
 
 struct DeviceRow {

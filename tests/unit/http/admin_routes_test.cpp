@@ -13,14 +13,32 @@ TEST_F(AdminRoutes, ListsReleases) {
   EXPECT_EQ(
       get_as_admin("/api/admin/firmware/releases").body,
       R"({"releases":[{"version":"1.1.0","device_model":"esp32","file_size":5,"checksum_sha256":"ab",)"
-      R"("is_signed":true,"created_at":"2026-01-02T03:04:05+00:00","release_notes":"notes","verified":true,"image":null,"forced":null},)"
+      R"("is_signed":true,"created_at":"2026-01-02T03:04:05+00:00","release_notes":"notes","verified":true,"image":null,"forced":null,"manifest":null},)"
       R"({"version":"1.0.0","device_model":"esp8266","file_size":6,"checksum_sha256":"cd",)"
-      R"("is_signed":false,"created_at":null,"release_notes":null,"verified":false,"image":null,"forced":null}]})");
+      R"("is_signed":false,"created_at":null,"release_notes":null,"verified":false,"image":null,"forced":null,"manifest":null}]})");
   const auto one = nlohmann::json::parse(get_as_admin("/api/admin/firmware/releases?limit=1").body);
   EXPECT_EQ(one.at("releases").size(), 1U);
   const auto model =
       nlohmann::json::parse(get_as_admin("/api/admin/firmware/releases?device_model=esp8266").body);
   EXPECT_EQ(model.at("releases")[0].at("version"), "1.0.0");
+}
+
+TEST_F(AdminRoutes, TheListOfReleasesTellsWhatTheNextManifestHasToBeat) {
+  releases_.rows = {{"1.1.0", "esp32", "x.bin", 5, "ab", true, "", "", true},
+                    {"1.0.0", "esp32", "y.bin", 6, "cd", true, "", "", true},
+                    {"0.9.0", "esp32", "z.bin", 6, "cd", true, "", "", true}};
+  const std::string text =
+      "ota-manifest-v1\nmodel=esp32\nversion=1.1.0\nsequence=7\nsize=5\nsha256=" + std::string(64, 'a') +
+      "\n";
+  releases_.rows[0].manifest = text + "expires=1767323045\nkey=prod-1\nsignature=AAAA\n";
+  releases_.rows[1].manifest = text + "key=prod-1\nsignature=AAAA\n";
+  releases_.rows[2].manifest = "of an unknown format";
+  const auto listed = nlohmann::json::parse(get_as_admin("/api/admin/firmware/releases").body).at("releases");
+  EXPECT_EQ(listed[0].at("manifest"),
+            nlohmann::json(
+                {{"sequence", 7}, {"key_id", "prod-1"}, {"expires", "2026-01-02T03:04:05.000000+00:00"}}));
+  EXPECT_TRUE(listed[1].at("manifest").at("expires").is_null());
+  EXPECT_TRUE(listed[2].at("manifest").is_null());
 }
 
 TEST_F(AdminRoutes, ListsDevicesAndUpdates) {

@@ -106,6 +106,39 @@ TEST_F(Upload, ANewerManifestReachesAStoredImage) {
   EXPECT_EQ(post_as_admin("/api/admin/firmware/9.9.9/manifest", body(newer)).status, 404);
 }
 
+TEST_F(Upload, ASequenceThatDevicesWillRefuseIsWarnedOf) {
+  auto newest = release(1, "1.2.0");
+  newest.sequence = 7;
+  catalogs_.set(fleet::Catalog({release(2, "1.0.0"), newest}, {}));
+  const auto warned = [&](const std::string& line, const std::string& other) {
+    releases_.rows.clear();
+    const auto answer =
+        upload(kQuery, multipart({{"file", "image"}, {"manifest", manifest_of(line, other)}}));
+    EXPECT_EQ(answer.status, 200) << answer.body;
+    return nlohmann::json::parse(answer.body).value("warnings", nlohmann::json::array());
+  };
+  const nlohmann::json told = {
+      "manifest: its sequence 7 is not above 7 of version 1.2.0, the highest of esp32: devices that have "
+      "installed that one refuse it"};
+  EXPECT_EQ(warned("", ""), told);
+  EXPECT_EQ(warned("sequence=7", "sequence=6").size(), 1U);
+  EXPECT_TRUE(warned("sequence=7", "sequence=8").empty());
+  const auto added =
+      post_as_admin("/api/admin/firmware/1.1.0/manifest", nlohmann::json{{"manifest", manifest_of()}}.dump());
+  EXPECT_EQ(nlohmann::json::parse(added.body).at("warnings"), told);
+}
+
+TEST_F(Upload, AManifestThatComesWithStoredBytesIsNotTakenAndTheWayIsTold) {
+  ASSERT_EQ(upload(kQuery, multipart({{"file", "image"}})).status, 200);
+  catalogs_.set(fleet::Catalog({release(1, "1.1.0")}, {}));
+  const auto again = upload(kQuery, multipart({{"file", "image"}, {"manifest", manifest_of()}}));
+  EXPECT_EQ(again.status, 200);
+  EXPECT_NE(again.body.find("add this one by POST /api/admin/firmware/1.1.0/manifest?device_model=esp32"),
+            std::string::npos)
+      << again.body;
+  EXPECT_EQ(upload(kQuery, multipart({{"file", "image"}})).body.find("warnings"), std::string::npos);
+}
+
 TEST_F(Upload, SameVersionAgain) {
   ASSERT_EQ(upload(kQuery, multipart({{"file", "one"}})).status, 200);
   EXPECT_EQ(upload(kQuery, multipart({{"file", "one"}})).status, 200);
