@@ -20,7 +20,13 @@ bool begins_with_bearer(std::string_view value) {
          });
 }
 
-fleet::Error missing_proof(fleet::DeviceAuth auth) {
+fleet::Error missing_proof(const Request& request, fleet::DeviceAuth auth) {
+  for (const char* name : {"X-Device-Token", "Authorization"}) {
+    const auto count = auth == fleet::DeviceAuth::token ? request.header_count(name) : 0;
+    if (count < 2) continue;
+    return {ErrorKind::unauthorized, "the request has " + std::to_string(count) + " headers " + name +
+                                         "; send the device's token in one"};
+  }
   return {ErrorKind::unauthorized, auth == fleet::DeviceAuth::mtls
                                        ? "connect with the device's client certificate"
                                        : "send the device's token: Authorization: Bearer TOKEN"};
@@ -45,7 +51,7 @@ fleet::Expected<std::optional<fleet::KeyDigest>> proof_to_test(const Request& re
   if (auth == fleet::DeviceAuth::token) {
     if (const auto token = device_token(request)) return sha256(*token);
   }
-  if (request.client_name.empty()) return tl::unexpected(missing_proof(auth));
+  if (request.client_name.empty()) return tl::unexpected(missing_proof(request, auth));
   return fleet::fail(ErrorKind::forbidden, "the client certificate is another device's");
 }
 

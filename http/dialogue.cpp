@@ -64,6 +64,28 @@ std::string why_not(const std::string& host, int problem) {
   return problem == EADDRINUSE ? said + "; is another program using the port?" : said;
 }
 
+// Who guards this service by the beginning of a path, as it stands in the request, must not be fooled by
+// another way of writing it.
+std::optional<Response> refuse_path(const httplib::Request& request) {
+  constexpr std::string_view kGuarded = "/api/admin";
+  const std::string_view raw = std::string_view(request.target).substr(0, request.target.find('?'));
+  const auto slashes = [](std::string_view path) { return std::count(path.begin(), path.end(), '/'); };
+  if (slashes(request.path) > slashes(raw) || request.path.find('\0') != std::string::npos) {
+    return error_reply(400, "the path holds a percent-encoded slash or NUL; no name in it may have one");
+  }
+  const bool is_guarded = request.path.rfind(kGuarded, 0) == 0;
+  if (!is_guarded || raw.substr(0, kGuarded.size()) == kGuarded) return std::nullopt;
+  return error_reply(400, "write the path's beginning " + std::string(kGuarded) + " as it is, without %");
+}
+
+std::string nothing_at(const std::string& path) {
+  auto sentence = "there is nothing at " + fleet::printable(path);
+  if (path.size() < 2 || path.back() != '/') return sentence;
+  const auto without = find_route("GET", std::string_view(path).substr(0, path.size() - 1));
+  const bool is_known = without.route != nullptr || !without.allow.empty();
+  return is_known ? sentence + "; leave out the slash at its end" : sentence;
+}
+
 std::size_t json_bytes_max(BodyKind kind) {
   return kind == BodyKind::long_json ? fleet::kLongJsonBytesMax : fleet::kJsonBytesMax;
 }
@@ -217,11 +239,10 @@ Dialogue::Outcome Dialogue::serve(Connection& connection) {
 }
 
 std::optional<Response> Dialogue::preflight(const httplib::Request& request) const {
+  if (auto refusal = refuse_path(request)) return refusal;
   serving->match = find_route(request.method, request.path);
   const auto& match = serving->match;
-  if (match.route == nullptr && match.allow.empty()) {
-    return error_reply(404, "there is nothing at " + fleet::printable(request.path));
-  }
+  if (match.route == nullptr && match.allow.empty()) return error_reply(404, nothing_at(request.path));
   if (match.route == nullptr) {
     auto refusal = error_reply(405, "use " + match.allow + " here");
     refusal.headers.emplace_back("Allow", match.allow);
@@ -250,7 +271,9 @@ std::optional<Response> Dialogue::refuse_body(const httplib::Request& request) c
       is_json ? std::uint64_t{json_bytes_max(kind)}
               : static_cast<std::uint64_t>(options_.upload_bytes_max) + kMultipartOverheadBytes;
   if (framing.length_bytes > bytes_max) {
-    return error_reply(413, "the body is larger than " + std::to_string(bytes_max) + " bytes");
+    return error_reply(
+        413, is_json ? "the body is larger than " + std::to_string(bytes_max) + " bytes"
+                     : "the image is larger than " + std::to_string(options_.upload_bytes_max) + " bytes");
   }
   if (!is_json) return std::nullopt;
   if (request.is_multipart_form_data()) return error_reply(415, "send the body as JSON");

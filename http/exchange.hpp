@@ -34,6 +34,8 @@ class Request {
 
   /// The value of a header that stands exactly once; nullopt otherwise.
   [[nodiscard]] virtual std::optional<std::string_view> header(const std::string& name) const = 0;
+  /// How often a header stands.
+  [[nodiscard]] virtual std::size_t header_count(const std::string& name) const = 0;
 
   /// Reads a multipart body piece by piece. Either callback answers an error to stop the reading, which then
   /// is the answer. Other errors: `malformed` (no or broken multipart), `too_large`, `too_slow`.

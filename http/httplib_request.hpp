@@ -49,6 +49,7 @@ class HttplibRequest final : public Request {
   }
 
   std::optional<std::string_view> header(const std::string& name) const override;
+  std::size_t header_count(const std::string& name) const override { return request_.headers.count(name); }
   fleet::Expected<void> read_parts(const OnPart& on_part, const OnBytes& on_bytes) override;
   /// Reads the whole body into `body`; at most `bytes_max`.
   [[nodiscard]] fleet::Expected<void> read_body(std::size_t bytes_max);

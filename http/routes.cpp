@@ -13,7 +13,7 @@ bool matches(std::string_view pattern, std::string_view path, std::string_view& 
   if (open == std::string_view::npos) return pattern == path;
   const auto head = pattern.substr(0, open);
   const auto tail = pattern.substr(pattern.find('}') + 1);
-  if (path.size() < head.size() + tail.size() || path.substr(0, head.size()) != head ||
+  if (path.size() <= head.size() + tail.size() || path.substr(0, head.size()) != head ||
       path.substr(path.size() - tail.size()) != tail) {
     return false;
   }

@@ -32,7 +32,7 @@ enum class Stray { ignored, told, refused };
 
 struct Route {
   std::string_view method;
-  std::string_view pattern;  ///< `{name}` stands for one segment; at most one per pattern
+  std::string_view pattern;  ///< `{name}` stands for one segment that is not empty; at most one per pattern
   Role role;
   BodyKind body;
   Lane lane;

@@ -20,10 +20,16 @@ class RequestOf final : public Request {
   }
   std::optional<std::string_view> header(const std::string& name) const override {
     const auto found = headers_.find(name);
-    return found == headers_.end() ? std::nullopt : std::optional<std::string_view>(found->second);
+    return found == headers_.end() || name == doubled ? std::nullopt
+                                                      : std::optional<std::string_view>(found->second);
+  }
+  std::size_t header_count(const std::string& name) const override {
+    return name == doubled ? 2 : headers_.count(name);
   }
   fleet::Expected<void> read_parts(const OnPart&, const OnBytes&) override { return {}; }
   Later answer_later() override { return {}; }
+
+  std::string doubled;  ///< the name of a header that stands twice, so that it has no value
 
  private:
   const std::map<std::string, std::string> headers_;
@@ -80,6 +86,20 @@ INSTANTIATE_TEST_SUITE_P(
                       Row{"TokenBesideAnothersCertificate", DeviceAuth::mtls, "dev2", "t",
                           Outcome::forbidden}),
     [](const auto& test) { return std::string(test.param.name); });
+
+TEST(DeviceTokens, OfTwoNoneIsTakenAndTheSentenceSaysSo) {
+  for (const char* name : {"X-Device-Token", "Authorization"}) {
+    RequestOf request({}, "");
+    request.doubled = name;
+    const auto proof = proof_to_test(request, "dev1", DeviceAuth::token, &tests::test_sha256);
+    ASSERT_FALSE(proof);
+    EXPECT_EQ(proof.error().kind, ErrorKind::unauthorized);
+    EXPECT_EQ(proof.error().message,
+              "the request has 2 headers " + std::string(name) + "; send the device's token in one");
+    EXPECT_EQ(proof_to_test(request, "dev1", DeviceAuth::mtls, &tests::test_sha256).error().message,
+              "connect with the device's client certificate");
+  }
+}
 
 }  // namespace
 }  // namespace ota::http

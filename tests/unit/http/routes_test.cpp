@@ -51,6 +51,14 @@ TEST(FindRoute, ALiteralPathIsNobodysName) {
   EXPECT_EQ(find_route("DELETE", "/api/admin/firmware/releases").allow, "GET, HEAD");
 }
 
+TEST(FindRoute, NothingIsNobodysName) {
+  for (const char* path : {"/api/admin/keys/", "/api/admin/devices//token", "/api/firmware/download/"}) {
+    const auto match = find_route("DELETE", path);
+    EXPECT_EQ(match.route, nullptr) << path;
+    EXPECT_EQ(match.allow, "") << path;
+  }
+}
+
 TEST(FindRoute, NamesEveryMethodOfAPath) {
   EXPECT_EQ(find_route("PUT", "/api/admin/devices/a").allow, "GET, HEAD, PATCH, DELETE");
   EXPECT_EQ(find_route("HEAD", "/api/admin/devices/a").route->method, "GET");

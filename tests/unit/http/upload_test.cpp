@@ -139,6 +139,18 @@ TEST_F(Upload, AManifestThatComesWithStoredBytesIsNotTakenAndTheWayIsTold) {
   EXPECT_EQ(upload(kQuery, multipart({{"file", "image"}})).body.find("warnings"), std::string::npos);
 }
 
+TEST_F(Upload, AnImageThatIsTooLargeIsToldTheLimitItself) {
+  RawClient client(port());
+  client.send(std::string(kHead) + "Content-Length: 5000000\r\n\r\n");
+  const auto announced = client.read_reply();
+  EXPECT_EQ(announced.status, 413);
+  EXPECT_NE(announced.body.find("the image is larger than 1048576 bytes"), std::string::npos)
+      << announced.body;
+  const auto sent = upload(kQuery, multipart({{"file", std::string(1024 * 1024 + 1, 'x')}}));
+  EXPECT_EQ(sent.status, 413);
+  EXPECT_NE(sent.body.find("the image is larger than 1048576 bytes"), std::string::npos) << sent.body;
+}
+
 TEST_F(Upload, SameVersionAgain) {
   ASSERT_EQ(upload(kQuery, multipart({{"file", "one"}})).status, 200);
   EXPECT_EQ(upload(kQuery, multipart({{"file", "one"}})).status, 200);

@@ -41,8 +41,15 @@ std::vector<Wrong> wrong_requests() {
   return {
       {"unknown route", "GET", "/api/nothing", "", 404, "nothing at /api/nothing"},
       {"root", "GET", "/", "", 404, "nothing at /"},
-      {"traversal", "GET", "/api/firmware/download/..%2F..%2Fetc%2Fpasswd", "", 404, "nothing at"},
-      {"trailing slash", "GET", "/health/", "", 404, "nothing at /health/"},
+      {"traversal", "GET", "/api/firmware/download/..%2F..%2Fetc%2Fpasswd", "", 400, "percent-encoded slash"},
+      {"encoded slash", "GET", "/api/admin%2fkeys", "", 400, "percent-encoded slash"},
+      {"slash as %u", "GET", "/api/admin%u002Fkeys", "", 400, "percent-encoded slash"},
+      {"NUL in path", "GET", "/api/admin/devices/a%00b", "", 400, "NUL"},
+      {"encoded letter", "GET", "/api/%61dmin/keys", "", 400, "/api/admin as it is"},
+      {"trailing slash", "GET", "/health/", "", 404, "nothing at /health/; leave out the slash"},
+      {"trailing slash of a list", "GET", "/api/admin/keys/", "", 404,
+       "nothing at /api/admin/keys/; leave out the slash"},
+      {"nothing with a slash", "GET", "/api/nothing/", "", 404, "nothing at /api/nothing/"},
 
       {"no parameters", "GET", "/api/firmware/check", "", 422, "device_id is missing"},
       {"no device_id", "GET", "/api/firmware/check?device_model=m&current_version=1", "", 422,
