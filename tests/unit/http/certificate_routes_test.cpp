@@ -79,6 +79,7 @@ class EnrolmentFrom final : public http::Request {
     body = R"({"device_id":"a","token":"t","csr":"CSR"})";
   }
   std::optional<std::string_view> header(const std::string&) const override { return std::nullopt; }
+  std::size_t header_count(const std::string&) const override { return 0; }
   fleet::Expected<void> read_parts(const OnPart&, const OnBytes&) override { return {}; }
   Later answer_later() override { return {}; }
 };
