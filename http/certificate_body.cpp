@@ -1,6 +1,7 @@
 #include "http/certificate_body.hpp"
 
 #include "fleet/ids.hpp"
+#include "fleet/known_names.hpp"
 #include "fleet/parse_messages.hpp"
 #include "fleet/strict_json.hpp"
 #include "http/rollout_body.hpp"
@@ -83,8 +84,10 @@ Expected<RevokeBody> read_revoke_body(std::string_view text) {
 }
 
 Expected<std::string> read_certificates_body(std::string_view text) {
-  const auto body = read_body(text, "certificates");
+  const auto body = fleet::parse_json(text, fleet::kLongJsonBytesMax);
   if (!body) return tl::unexpected(body.error());
+  if (auto tested = fleet::require_members(*body, "certificates"); !tested)
+    return tl::unexpected(tested.error());
   return fleet::required_text(*body, "certificates");
 }
 

@@ -128,6 +128,8 @@ TEST_F(CertificateRoutesTest, CertificatesFromElsewhereAreAdopted) {
   EXPECT_EQ(json(answer)["adopted"], 1);
   EXPECT_EQ(json(answer)["foreign"][0], "localhost");
   EXPECT_EQ(lists_due_, 1);
+  const std::string many(200'000, 'P');
+  EXPECT_EQ(post_as_admin("/api/admin/certificates", R"({"certificates":")" + many + "\"}").status, 200);
   EXPECT_EQ(post_as_admin("/api/admin/certificates", R"({"certificates":""})").status, 422);
   EXPECT_EQ(post_as_admin("/api/admin/certificates", R"({})").status, 422);
 }

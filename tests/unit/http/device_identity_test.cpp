@@ -5,6 +5,7 @@
 #include <map>
 
 #include "tests/support/fleet_builders.hpp"
+#include "tests/support/refused.hpp"
 
 namespace ota::http {
 namespace {
@@ -96,8 +97,9 @@ TEST(DeviceTokens, OfTwoNoneIsTakenAndTheSentenceSaysSo) {
     EXPECT_EQ(proof.error().kind, ErrorKind::unauthorized);
     EXPECT_EQ(proof.error().message,
               "the request has 2 headers " + std::string(name) + "; send the device's token in one");
-    EXPECT_EQ(proof_to_test(request, "dev1", DeviceAuth::mtls, &tests::test_sha256).error().message,
-              "connect with the device's client certificate");
+    EXPECT_EQ(
+        test_support::refused(proof_to_test(request, "dev1", DeviceAuth::mtls, &tests::test_sha256)).message,
+        "connect with the device's client certificate");
   }
 }
 
