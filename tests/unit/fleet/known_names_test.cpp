@@ -2,9 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/support/refused.hpp"
-
 #include "fleet/strict_json.hpp"
+#include "tests/support/refused.hpp"
 
 namespace ota::fleet {
 namespace {
