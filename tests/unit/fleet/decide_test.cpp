@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <optional>
+
 #include "tests/support/fleet_builders.hpp"
 
 namespace ota::fleet {
@@ -116,9 +118,11 @@ TEST(Decide, OffersNoManifestThatTheDeviceWouldRefuse) {
 TEST(Decide, WhereOnlySignedReleasesAreOfferedAnUnsignedOneIsNoStepEither) {
   auto target = release(3, "2.0.0", "1.5.0");
   auto step = release(2, "1.5.0");
+  std::optional<Catalog> catalog;  // outlives the decision, which points into it
   const auto decided = [&] {
-    return decide_for(device("a", "1.0.0"), Catalog({release(1, "1.0.0"), step, target},
-                                                    {rollout(1, "2.0.0")}, {.signed_only = true}));
+    catalog.emplace(std::vector<Release>{release(1, "1.0.0"), step, target},
+                    std::vector<Rollout>{rollout(1, "2.0.0")}, FleetRules{.signed_only = true});
+    return decide_for(device("a", "1.0.0"), *catalog);
   };
   const auto refused = std::get<NoUpdate>(decided());
   EXPECT_EQ(refused.reason, Reason::not_signed);
