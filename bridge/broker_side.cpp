@@ -42,7 +42,8 @@ BrokerSide::BrokerSide(const Config& config, topics::Names names, Ports ports)
       push_({std::move(ports.push), std::move(ports.reconcile), ports.catalogs, ports.sha256,
              ports.local_clock, &publisher_, &link_,
              [catalogs = ports.catalogs] { return catalogs->refresh(); }, &names_,
-             [this] { announce(++readings_); }, ports.leads, ports.now, config.push_per_second}),
+             [this] { announce(++readings_); }, ports.leads, ports.now,
+             [this] { return link_.is_connected() && subscribed_; }, config.push_per_second}),
       monitor_({std::move(ports.monitor), ports.reader, &link_, &names_, ports.leads}),
       leads_(ports.leads),
       readings_(ports.now().time_since_epoch().count()) {}
@@ -87,7 +88,8 @@ bool BrokerSide::subscribe() {
   announce();
   push_.reconcile();
   monitor_.republish();
-  subscribed_ = true;
+  subscribed_ = true;  // and only now may the broker be read: the marker of a reading comes by these topics
+  push_.wake();
   return true;
 }
 

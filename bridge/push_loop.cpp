@@ -84,7 +84,8 @@ void PushLoop::run() {
     bool reconcile_due = false;
     {
       std::unique_lock lock(mutex_);
-      changed_.wait_for(lock, kTick, [this] { return stopping_ || woken_ || reconcile_due_; });
+      changed_.wait_for(lock, kTick,
+                        [this] { return stopping_ || woken_ || (reconcile_due_ && ports_.can_read()); });
       woken_ = false;
       reconcile_due = reconcile_due_;
     }
@@ -95,7 +96,7 @@ void PushLoop::run() {
       reconcile_due_ = comparing_ = false;  // taking the lead reconciles anyway
       continue;
     }
-    if ((reconcile_due || !led) && ports_.link->is_connected()) {
+    if ((reconcile_due || !led) && ports_.can_read()) {
       {
         const std::lock_guard lock(mutex_);
         reconcile_due_ = false;
@@ -246,8 +247,7 @@ bool PushLoop::read_retained() {
 
   const auto deadline = std::chrono::steady_clock::now() + kReadingMax;
   bool complete = false;
-  while (!complete && !stopping_ && ports_.link->is_connected() &&
-         std::chrono::steady_clock::now() < deadline) {
+  while (!complete && !stopping_ && ports_.can_read() && std::chrono::steady_clock::now() < deadline) {
     std::vector<fleet::RetainedOffer> seen;
     {
       std::unique_lock lock(mutex_);

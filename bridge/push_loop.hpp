@@ -38,6 +38,8 @@ class PushLoop {
     std::function<void()> send_marker;
     std::function<bool()> leads;
     std::function<fleet::Time()> now;
+    /// Whether the marker would come back: the link is up and its topic subscribed to. Thread safe.
+    std::function<bool()> can_read;
     int per_second_max = 0;  ///< 0: as fast as the broker acknowledges
   };
 
