@@ -62,9 +62,8 @@ constexpr Demand kProduction[] = {
     {"HTTPS_CERT", is_reached_by_https,
      "set it and HTTPS_KEY; or TRUSTED_PROXIES, and PUBLIC_URL with the https:// address of the proxy"},
     {"HTTPS_CLIENT_CRL", refuses_revoked_certificates,
-     "set it next to HTTPS_CLIENT_CA (where this bridge keeps the list, that is CRL_FILE); else revoked "
-     "certificates "
-     "are accepted"},
+     "set it next to HTTPS_CLIENT_CA (the file of CRL_FILE, where this bridge keeps the list); else revoked "
+     "certificates are accepted"},
     {"REQUIRE_SIGNED", [](const Config& config) { return config.require_signed; },
      "set 1, and MANIFEST_KEYS; else every key that may upload can install any image"},
     {"API_KEY", has_strong_root_key,

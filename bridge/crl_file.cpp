@@ -98,8 +98,9 @@ Expected<std::string> read_crl_der(const std::string& path) {
   const auto pem = read_whole(path);
   const x509::ListPtr list(PEM_read_bio_X509_CRL(x509::reader(pem).get(), nullptr, nullptr, nullptr));
   ERR_clear_error();
-  if (!list) return fleet::fail(ErrorKind::not_found, "there is no revocation list to be had just now");
-  std::string der(static_cast<std::size_t>(i2d_X509_CRL(list.get(), nullptr)), '\0');
+  const int size = list ? i2d_X509_CRL(list.get(), nullptr) : 0;
+  if (size <= 0) return fleet::fail(ErrorKind::not_found, "there is no revocation list to be had just now");
+  std::string der(static_cast<std::size_t>(size), '\0');
   auto* at = reinterpret_cast<unsigned char*>(der.data());
   i2d_X509_CRL(list.get(), &at);
   return der;

@@ -47,13 +47,16 @@ Expected<std::string> read_file(const std::string& path) {
   return text;
 }
 
+// Empty also where one of them is broken: those behind it would be passed over in silence.
 std::vector<CertPtr> read_certificates(const std::string& pem) {
   std::vector<CertPtr> certificates;
   const auto bio = reader(pem);
   while (CertPtr certificate{PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr)}) {
     certificates.push_back(std::move(certificate));
   }
-  ERR_clear_error();  // the end of the file counts as an error
+  const bool at_end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+  ERR_clear_error();
+  if (!at_end) certificates.clear();
   return certificates;
 }
 
@@ -214,7 +217,7 @@ Expected<std::unique_ptr<IssuingAuthority>> IssuingAuthority::load(const std::st
   if (!key_pem) return tl::unexpected(key_pem.error());
   auto chain = read_certificates(*cert_pem);
   if (chain.empty()) {
-    return fleet::fail(ErrorKind::invalid, cert_file + " holds no certificate in PEM form");
+    return fleet::fail(ErrorKind::invalid, cert_file + " holds no certificate in PEM form, or a broken one");
   }
   auto state = std::make_unique<State>();
   state->device_life = std::chrono::hours(24) * device_days;
@@ -265,7 +268,8 @@ Expected<IssuedCertificate> IssuingAuthority::issue(const std::string& device_id
 Expected<fleet::DeviceAuthority::Recognised> IssuingAuthority::recognise(const std::string& pems) const {
   const auto certificates = read_certificates(pems);
   if (certificates.empty()) {
-    return fleet::fail(ErrorKind::invalid, "certificates holds no certificate in PEM form");
+    return fleet::fail(ErrorKind::invalid,
+                       "certificates holds none in PEM form, or one that is broken; nothing of it is taken");
   }
   Recognised recognised;
   auto* own_key = X509_get0_pubkey(state_->issuer());

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <iterator>
+#include <set>
 
 namespace ota::bridge {
 namespace {
@@ -215,18 +216,21 @@ Expected<void> RevocationKeeper::try_broker() {
 }
 
 void RevocationKeeper::cut(const std::vector<fleet::UncutDevice>& devices) {
+  // Once each: a second cut would hit who has come instead.
+  std::set<std::string> ids;
   for (const auto& device : devices) {
-    if (!ports_.cut || device.device_id.empty()) continue;
-    if (ports_.cut(device.device_id) == Visit::refused) {
-      spdlog::warn("revocation: the broker would not let this bridge end the connection of {}",
-                   device.device_id);
+    if (!device.device_id.empty()) ids.insert(device.device_id);
+  }
+  for (const auto& id : ids) {
+    if (ports_.cut && ports_.cut(id) == Visit::refused) {
+      spdlog::warn("revocation: the broker would not let this bridge end the connection of {}", id);
     }
   }
   if (const auto marked = ports_.store->mark_cut(devices); !marked) {
     spdlog::debug("revocation: cannot note what was cut, it is repeated: {}", marked.error().message);
     return;
   }
-  spdlog::info("revocation: {} certificates are out of use", devices.size());
+  spdlog::info("revocation: what {} devices had is out of use", ids.size());
 }
 
 bool RevocationKeeper::needs_canary(const RevocationList& on_disk) const {

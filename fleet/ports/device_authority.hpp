@@ -24,7 +24,7 @@ class DeviceAuthority {
     std::vector<std::string> foreign;  ///< names of what this authority has not issued to a device
   };
   /// Which of the certificates in `pems` (one after the other, each in PEM form) are devices' and of this
-  /// authority. `invalid` when there is none at all.
+  /// authority. `invalid` when there is none at all, or one is broken.
   [[nodiscard]] virtual Expected<Recognised> recognise(const std::string& pems) const = 0;
 
   /// What devices trust, in PEM form: the root's certificate.

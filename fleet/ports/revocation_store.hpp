@@ -12,7 +12,7 @@ namespace ota::fleet {
 struct UncutDevice {
   std::string serial;     ///< empty: an order
   std::string device_id;  ///< empty: not known
-  std::int64_t order = 0;
+  std::int64_t order = 0;  ///< its number; 0: a certificate
 };
 
 /// What the revocation list is made of. One connection; belongs to one thread.

@@ -228,6 +228,9 @@ TEST_F(IssuingAuthorityTest, RecognisesDevicesCertificatesOfTheScriptAndNobodyEl
             recognised->ours[0].certificate.serial);
   EXPECT_EQ(recognised->foreign.size(), 3U) << "the server's, its authority's, and a stranger's";
   EXPECT_FALSE(authority()->recognise("no certificate"));
+  const auto made = read(folder_ / "devices/made.crt");
+  EXPECT_FALSE(authority()->recognise(made + made.substr(0, made.size() / 2) + '\n' + made))
+      << "one behind a broken one would be passed over in silence";
 }
 
 TEST_F(IssuingAuthorityTest, ACanaryBearsANameNoDeviceCanHave) {

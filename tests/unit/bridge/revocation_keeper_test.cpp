@@ -148,6 +148,16 @@ TEST_F(RevocationKeeperTest, ARevocationIsListedReloadedAndCut) {
   EXPECT_EQ(bytes(), before) << "nothing is due";
 }
 
+// A certificate and an order are two lines of one device; a second cut would hit who has come instead.
+TEST_F(RevocationKeeperTest, ADeviceIsCutOnce) {
+  RevocationKeeper keeper(ports());
+  revoke("4a", "a");
+  rows_.uncut.push_back({"", "a", 1});
+  rows_.uncut.push_back({"0b", "", 0});  // nobody knows whose
+  keeper.turn();
+  EXPECT_EQ(cut_, std::vector<std::string>{"a"});
+}
+
 TEST_F(RevocationKeeperTest, ABrokenFileIsWrittenAnewAndNothingIsLost) {
   revoke("4a", "a");
   RevocationKeeper keeper(ports());

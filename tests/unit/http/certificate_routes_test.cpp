@@ -153,6 +153,15 @@ TEST_F(CertificateRoutesTest, ABridgeWithoutAListSaysSo) {
   EXPECT_EQ(get("/api/pki/crl").status, 404);
 }
 
+TEST_F(CertificateRoutesTest, ALongListArrivesWhole) {
+  const std::string list(8'000'000, '\x30');
+  identity_.revocation_list = [&] { return fleet::Expected<std::string>(list); };
+  const auto answer = get("/api/pki/crl");
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_EQ(answer.header("content-type"), "application/pkix-crl");
+  EXPECT_EQ(answer.body.size(), list.size());
+}
+
 TEST_F(CertificateRoutesTest, ATokenIsShownOnceAndKeptHashed) {
   const auto answer = post_as_admin("/api/admin/enrolment-tokens", R"({"device_id":"a","valid_minutes":5})");
   EXPECT_EQ(answer.status, 201);
