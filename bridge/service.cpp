@@ -286,15 +286,16 @@ class Service::Impl {
                 [this](const std::string& device_id) {
                   if (broker_) broker_->forget_device(device_id);
                 },
-            .may_speak = [this](const std::string& device_id) { return may_speak(device_id); },
+            .may_speak = [this](const std::string& device_id,
+                                const std::string& speaker) { return may_speak(device_id, speaker); },
             .count_refusal = [this](const char* kind,
                                     const std::string& example) { refusals_.count(kind, example); },
             .identity = identity_ports(),
             .random = &random_bytes};
   }
 
-  bool may_speak(const std::string& device_id) {
-    if (rest_rate_.admit(device_id, now())) return true;
+  bool may_speak(const std::string& device_id, const std::string& speaker) {
+    if (rest_rate_.admit(speaker, now())) return true;
     refusals_.count("rate", device_id + " sends too many requests");
     return false;
   }

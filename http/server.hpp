@@ -84,8 +84,8 @@ struct Ports {
   std::function<fleet::Time()> now;
   std::function<void(const std::string& device_id)>
       forget_device;  ///< clears a deleted device's retained offer
-  /// Whether a device may send one more message now; empty: always.
-  std::function<bool(const std::string& device_id)> may_speak;
+  /// Whether one more message for a device may be taken now; it counts for `speaker`. Empty: always.
+  std::function<bool(const std::string& device_id, const std::string& speaker)> may_speak;
   /// Counts a device's message that cannot be taken, by kind, with an example for the log; may be empty.
   std::function<void(const char* kind, const std::string& example)> count_refusal;
   IdentityPorts identity = {};

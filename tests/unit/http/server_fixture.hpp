@@ -87,7 +87,7 @@ class ServerTest : public ::testing::Test {
         .local_clock = &utc_clock,
         .now = [this] { return now_.load(); },
         .forget_device = [this](const std::string& device_id) { forgotten_ = device_id; },
-        .may_speak = [this](const std::string& device_id) { return device_id != capped_; },
+        .may_speak = [this](const std::string&, const std::string& speaker) { return speaker != capped_; },
         .count_refusal = [this](const char* kind, const std::string&) { refused_kind_ = kind; },
         .identity = identity_,
         .random = [this] { return fleet::KeyBytes{++keys_made_}; }};
