@@ -59,6 +59,7 @@ class FileUpload final : public fleet::BlobUpload {
     blob.sha256 = digest_;
     blob.size_bytes = size_bytes_;
     blob.file_path = blob.sha256 + ".bin";
+    if (auto noted = note_suspect(folder_, blob.file_path); !noted) return tl::unexpected(noted.error());
     // The name is the content, so renaming over an earlier file of that name changes nothing in it.
     const std::string target = folder_ + "/" + blob.file_path;
     if (::fsync(file_.get()) != 0) return storage_error("cannot make the image durable", errno);
@@ -87,6 +88,14 @@ class FileUpload final : public fleet::BlobUpload {
 
 std::string sweep_lock_path(const std::string& folder) {
   return folder + "/" + kIncomingFolder + "/lock";
+}
+
+Expected<void> note_suspect(const std::string& folder, const std::string& file_name) {
+  const std::string incoming = folder + "/" + kIncomingFolder;
+  const UniqueFd note(
+      ::open((incoming + "/" + kSuspectPrefix + file_name).c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0640));
+  if (!note) return storage_error("cannot write to the storage folder", errno);
+  return sync_folder(incoming);
 }
 
 tl::unexpected<fleet::Error> storage_error(const std::string& doing, int error_number) {

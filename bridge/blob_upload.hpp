@@ -18,6 +18,12 @@ inline constexpr char kIncomingFolder[] = ".incoming";
 /// sweep never sees an image between its rename and its row. Locks end with their process.
 [[nodiscard]] std::string sweep_lock_path(const std::string& folder);
 
+/// Notes, durably, that no release may name an image of `folder`: before an upload stands in its place, and
+/// where a file could not be removed at once. Only what is noted is ever swept: a folder may hold images that
+/// this database knows nothing of.
+[[nodiscard]] fleet::Expected<void> note_suspect(const std::string& folder, const std::string& file_name);
+inline constexpr char kSuspectPrefix[] = "suspect-";
+
 /// An error of the file system as a sentence; "no space" and "quota exceeded" become storage_full.
 [[nodiscard]] tl::unexpected<fleet::Error> storage_error(const std::string& doing, int error_number);
 

@@ -76,12 +76,6 @@ std::optional<std::string> hash_of(int fd) {
   }
 }
 
-bool is_content_name(const std::string& name) {
-  constexpr std::size_t kHexChars = 64;
-  return name.size() == kHexChars + 4 && name.compare(kHexChars, 4, ".bin") == 0 &&
-         name.find_first_not_of("0123456789abcdef") == kHexChars;
-}
-
 // The sweep's exclusive lock; an empty descriptor while an upload of any process is under way.
 Expected<UniqueFd> try_lock_sweep(const std::string& folder) {
   UniqueFd lock(::open(sweep_lock_path(folder).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640));
@@ -136,13 +130,19 @@ Expected<bool> FileBlobs::remove_orphan(const std::string& name) {
   if (!is_referenced_) return false;
   const auto referenced = is_referenced_(name);
   if (!referenced) return tl::unexpected(referenced.error());
-  if (*referenced) return false;
-  spdlog::info("storage: removing {}, which no release names", fleet::printable(name));
-  return ::unlink((folder_ + "/" + name).c_str()) == 0;
+  bool removed = false;
+  if (!*referenced) {
+    spdlog::info("storage: removing {}, which no release names", fleet::printable(name));
+    removed = ::unlink((folder_ + "/" + name).c_str()) == 0;
+  }
+  ::unlink((fs::path(folder_) / kIncomingFolder / (kSuspectPrefix + name)).c_str());
+  return removed;
 }
 
 void FileBlobs::remove(const std::string& file_path) {
   if (!stays_inside(file_path)) return;
+  // Where an upload keeps the lock, or this process ends here, a later sweep has the note.
+  if (file_path.find('/') == std::string::npos) (void)note_suspect(folder_, file_path);
   const auto lock = try_lock_sweep(folder_);
   if (lock && *lock) (void)remove_orphan(file_path);
 }
@@ -152,11 +152,12 @@ Expected<int> FileBlobs::sweep_orphans() {
   if (!lock) return tl::unexpected(lock.error());
   if (!*lock) return 0;
   int removed = 0;
+  constexpr std::string_view kPrefix = kSuspectPrefix;
   std::error_code error;
-  for (const auto& entry : fs::directory_iterator(folder_, error)) {
-    const std::string name = entry.path().filename().string();
-    if (!is_content_name(name)) continue;
-    const auto was_orphan = remove_orphan(name);
+  for (const auto& entry : fs::directory_iterator(fs::path(folder_) / kIncomingFolder, error)) {
+    const std::string note = entry.path().filename().string();
+    if (note.rfind(kPrefix, 0) != 0) continue;
+    const auto was_orphan = remove_orphan(note.substr(kPrefix.size()));
     if (!was_orphan) return tl::unexpected(was_orphan.error());
     if (*was_orphan) ++removed;
   }
@@ -203,6 +204,9 @@ Expected<std::shared_ptr<const fleet::Blob>> FileBlobs::open(const std::string& 
   }
   Known file{status.st_dev, status.st_ino, status.st_size,
              std::int64_t{status.st_ctim.tv_sec} * 1'000'000'000 + status.st_ctim.tv_nsec, sha256};
+  if (auto map = mapped(file_path, file)) return map;
+  // A whole fleet may ask for an image that nobody has hashed yet: one does, the others wait for it.
+  const std::lock_guard one_at_a_time(hashing_);
   if (auto map = mapped(file_path, file)) return map;
   if (!is_verified(file_path, file) && hash_of(fd.get()) != sha256) {
     return fleet::fail(ErrorKind::internal, "stored image '" + shown + "' does not match its SHA-256");

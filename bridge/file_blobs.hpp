@@ -32,9 +32,10 @@ class FileBlobs final : public fleet::Blobs {
 
   void remove(const std::string& file_path) override;
 
-  /// Removes every `<sha256>.bin` that no release names: a process that ended between an upload's rename and
-  /// its row leaves one. An error of `is_referenced` ends the sweep and is answered. Passes over everything
-  /// while an upload of any process is under way. The number of removed files.
+  /// Removes what is noted as a suspect and named by no release: a process that ended between an upload's
+  /// rename and its row leaves one. Files that nobody noted stay, whatever they are. An error of
+  /// `is_referenced` ends the sweep and is answered. Passes over everything while an upload of any process is
+  /// under way. The number of removed files.
   [[nodiscard]] fleet::Expected<int> sweep_orphans();
 
  private:
@@ -48,6 +49,7 @@ class FileBlobs final : public fleet::Blobs {
   const std::string folder_;
   const std::int64_t upload_bytes_max_;
   const IsReferenced is_referenced_;
+  std::mutex hashing_;  // taken before mutex_
   mutable std::mutex mutex_;
   std::unordered_map<std::string, Known> known_;  // by file path; its hash was seen to be right
 };

@@ -249,7 +249,8 @@ Response Api::upload(Request& request) {
     warn_of_low_sequence(*catalog, release->model, release->version, release->sequence, request.warnings);
     return ok_reply(uploaded_json(*release, request.warnings));
   }
-  ports_.blobs.remove(release->file_path);
+  // Its row may yet come to light; if it does not, the sweep takes the file.
+  if (added.error().kind != fleet::ErrorKind::in_doubt) ports_.blobs.remove(release->file_path);
   return error_reply(added.error());
 }
 

@@ -37,7 +37,7 @@ class FileBlobsTest : public ::testing::Test {
   std::size_t unfinished() const {
     std::size_t count = 0;
     for (const auto& entry : fs::directory_iterator(folder_ + "/.incoming")) {
-      if (entry.path().filename() != "lock") ++count;
+      if (entry.path().filename().string().rfind("upload-", 0) == 0) ++count;
     }
     return count;
   }
@@ -152,6 +152,8 @@ TEST_F(FileBlobsTest, OrphansAreSweptUnlessAnUploadIsUnderWay) {
   referenced_path = referenced.file_path;
   const auto orphan = store(blobs, "orphan");
   write_file("esp32_1.0.0.bin", "adopted files are never touched");
+  const std::string anothers = std::string(64, 'a') + ".bin";
+  write_file(anothers, "of another database that keeps its images here");
   {
     const auto upload = blobs.begin_upload();
     EXPECT_EQ(blobs.sweep_orphans().value(), 0);
@@ -160,6 +162,20 @@ TEST_F(FileBlobsTest, OrphansAreSweptUnlessAnUploadIsUnderWay) {
   EXPECT_FALSE(fs::exists(folder_ + "/" + orphan.file_path));
   EXPECT_TRUE(fs::exists(folder_ + "/" + referenced.file_path));
   EXPECT_TRUE(fs::exists(folder_ + "/esp32_1.0.0.bin"));
+  EXPECT_TRUE(fs::exists(folder_ + "/" + anothers));
+  EXPECT_EQ(blobs.sweep_orphans().value(), 0);
+}
+
+TEST_F(FileBlobsTest, AFileRemovedWhileAnUploadIsUnderWayIsSweptLater) {
+  FileBlobs blobs(folder_, 1000, [](const std::string&) -> fleet::Expected<bool> { return false; });
+  write_file("esp32_1.0.0.bin", "of a release that is deleted");
+  {
+    const auto upload = blobs.begin_upload();
+    blobs.remove("esp32_1.0.0.bin");
+    EXPECT_TRUE(fs::exists(folder_ + "/esp32_1.0.0.bin"));
+  }
+  EXPECT_EQ(blobs.sweep_orphans().value(), 1);
+  EXPECT_FALSE(fs::exists(folder_ + "/esp32_1.0.0.bin"));
 }
 
 TEST_F(FileBlobsTest, RemovesAFileOnlyOnceNoReleaseNamesIt) {

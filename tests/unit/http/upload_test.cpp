@@ -18,15 +18,15 @@ constexpr char kHead[] =
 
 class Upload : public ServerTest {
  protected:
-  /// Names of the stored images, and of unfinished ones.
-  std::size_t images() const { return count(folder_); }
-  std::size_t unfinished() const { return count(folder_ + "/.incoming"); }
+  /// How many images are stored, and how many uploads are unfinished.
+  std::size_t images() const { return count(folder_, ""); }
+  std::size_t unfinished() const { return count(folder_ + "/.incoming", "upload-"); }
 
  private:
-  static std::size_t count(const std::string& folder) {
+  static std::size_t count(const std::string& folder, const std::string& prefix) {
     std::size_t files = 0;
     for (const auto& entry : fs::directory_iterator(folder)) {
-      if (entry.is_regular_file() && entry.path().filename() != "lock") ++files;
+      if (entry.is_regular_file() && entry.path().filename().string().rfind(prefix, 0) == 0) ++files;
     }
     return files;
   }
