@@ -53,7 +53,7 @@ class BrokerSide {
     push_.turned_away(rollout_id, device);
   }
   /// Clears the retained offer of a device that is no more.
-  void forget_device(const std::string& device_id) { publisher_.clear(device_id); }
+  void forget_device(const std::string& device_id) { publisher_.forget(device_id); }
   void leadership_changed(bool leads);
   void catalog_changed();
   void events_written() { monitor_.wake(); }
@@ -74,8 +74,8 @@ class BrokerSide {
   PushLoop push_;
   MonitorLoop monitor_;
   const std::function<bool()> leads_;
-  // Numbers the markers, so that no earlier announcement is taken for one: not even one of a process before,
-  // which a kept session delivers again. Hence it begins at the time.
+  // Numbers the markers, so that no earlier announcement is taken for one: not even the retained one of a
+  // process before. Hence it begins at the time.
   std::atomic<std::int64_t> readings_;
   std::atomic<bool> subscribed_{false};
   std::string drops_;  // receive thread only

@@ -20,7 +20,6 @@ constexpr auto kNotePause = 100ms;
 constexpr std::size_t kNoteMax = 2000;
 // Beyond it the oldest are forgotten: those offers stay due and are published once more.
 constexpr std::size_t kAcknowledgedMax = 100000;
-constexpr std::size_t kSentMax = 5000;
 
 }  // namespace
 
@@ -47,48 +46,48 @@ void OfferPublisher::publish(const fleet::Device& device) {
   if (!device.on_mqtt || !device.offer) return;
   const auto offer = fleet::offer_answer(device, ports_.catalogs->catalog(), ports_.now());
   const bool stands = device.offer->is_standing();
-  if (stands && !offer) return;  // its release is newer than our catalog or just withdrawn: due again shortly
-  send(device.id, stands ? encode(device.id, *offer) : std::string{}, true, device.offer->wanted_revision);
+  if (stands && !offer) return;  // its release is newer than our catalog: due again shortly
+  send(device.id, stands ? encode(device.id, *offer) : std::string{}, device.offer->wanted_revision);
   // A device that has, or is about to begin with, what was just withdrawn is told to stop (contract section
   // 4).
   const bool stopped = device.attempt && device.attempt->failure == fleet::FailureKind::withdrawn;
   const bool withdrawn = !device.offer->open && (!device.offer->taken || stopped);
-  if (withdrawn) send(device.id, topics::encode_withdrawn(device.offer->attempt_id), false, 0);
+  if (withdrawn) hand_over(device.id, topics::encode_withdrawn(device.offer->attempt_id), false, 0);
 }
 
 void OfferPublisher::answer(const std::string& device_id, const fleet::OfferAnswer& offer) {
-  send(device_id, encode(device_id, offer), offer.retain, offer.retain ? offer.revision : 0);
+  auto payload = encode(device_id, offer);
+  if (offer.retain) {
+    send(device_id, std::move(payload), offer.revision);
+  } else {
+    hand_over(device_id, std::move(payload), false, 0);
+  }
 }
 
 std::string OfferPublisher::encode(const std::string& device_id, const fleet::OfferAnswer& offer) const {
   return topics::encode_offer(offer, ports_.urls->path(offer, device_id), ports_.public_url);
 }
 
-void OfferPublisher::clear(const std::string& device_id) {
-  send(device_id, {}, true, 0);
+void OfferPublisher::clear(const std::string& device_id, Clock::time_point asked_at) {
+  const std::lock_guard in_order(order_);
+  if (recent_.may_clear(device_id, asked_at)) hand_over(device_id, {}, true, 0);
 }
 
-bool OfferPublisher::is_overtaken(const std::string& device_id, std::int64_t revision, bool stands) {
-  const std::lock_guard lock(mutex_);
-  for (const auto& generation : sent_) {
-    const auto last = generation.find(device_id);
-    if (last == generation.end()) continue;
-    // A clearing without a revision is about something the database does not know; a standing offer of ours
-    // is newer.
-    if (revision == 0 ? last->second.stands : last->second.revision > revision) return true;
-  }
-  if (revision == 0) return false;
-  if (sent_[0].size() >= kSentMax) {
-    sent_[1] = std::move(sent_[0]);
-    sent_[0].clear();
-  }
-  sent_[0][device_id] = {revision, stands};
-  return false;
+void OfferPublisher::forget(const std::string& device_id) {
+  const std::lock_guard in_order(order_);
+  recent_.forget(device_id);
+  hand_over(device_id, {}, true, 0);
 }
 
-void OfferPublisher::send(const std::string& device_id, std::string payload, bool retain,
-                          std::int64_t revision) {
-  if (retain && is_overtaken(device_id, revision, !payload.empty())) return;
+// Looking and handing over are one step: between them no other thread may hand over something newer.
+void OfferPublisher::send(const std::string& device_id, std::string payload, std::int64_t revision) {
+  const std::lock_guard in_order(order_);
+  if (recent_.admit(device_id, revision, !payload.empty(), Clock::now()))
+    hand_over(device_id, std::move(payload), true, revision);
+}
+
+void OfferPublisher::hand_over(const std::string& device_id, std::string payload, bool retain,
+                               std::int64_t revision) {
   ports_.link->publish(ports_.names->device(device_id, topics::DeviceTopic::offer), std::move(payload),
                        retain, [this, device_id, revision](bool acknowledged) {
                          if (!acknowledged || revision == 0) return;

@@ -5,10 +5,10 @@
 #include <mutex>
 #include <string>
 #include <thread>
-#include <unordered_map>
 #include <vector>
 
 #include "bridge/mqtt_link.hpp"
+#include "bridge/recent_offers.hpp"
 #include "fleet/device.hpp"
 #include "fleet/download_url.hpp"
 #include "fleet/messages.hpp"
@@ -42,13 +42,16 @@ class OfferPublisher {
   void publish(const fleet::Device& device);
   /// The live answer to a check: retained while the offer stands, else only for the asker.
   void answer(const std::string& device_id, const fleet::OfferAnswer& offer);
-  /// Clears a retained offer that the database does not know.
-  void clear(const std::string& device_id);
+  using Clock = RecentOffers::Clock;
+  /// Clears a retained offer that the database did not hold at `asked_at`.
+  void clear(const std::string& device_id, Clock::time_point asked_at);
+  /// Clears what stands for a device that was deleted.
+  void forget(const std::string& device_id);
 
  private:
   [[nodiscard]] std::string encode(const std::string& device_id, const fleet::OfferAnswer& offer) const;
-  void send(const std::string& device_id, std::string payload, bool retain, std::int64_t revision);
-  bool is_overtaken(const std::string& device_id, std::int64_t revision, bool stands);
+  void send(const std::string& device_id, std::string payload, std::int64_t revision);
+  void hand_over(const std::string& device_id, std::string payload, bool retain, std::int64_t revision);
   void note_published();
 
   Ports ports_;
@@ -56,14 +59,8 @@ class OfferPublisher {
   std::condition_variable changed_;
   std::vector<fleet::PublishedOffer> acknowledged_;
 
-  // What was sent last, for the devices of the last moments: two generations, the older one dropped when the
-  // newer is full. An answer to a check may overtake the push loop; what the loop still holds is then not
-  // sent after it.
-  struct Sent {
-    std::int64_t revision = 0;
-    bool stands = false;
-  };
-  std::unordered_map<std::string, Sent> sent_[2];
+  std::mutex order_;  // held from the look into recent_ until the link has the publication
+  RecentOffers recent_;
 
   bool stopping_ = false;
   std::thread noter_;

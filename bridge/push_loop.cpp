@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <chrono>
+#include <set>
 #include <utility>
 
 #include "fleet/decide.hpp"
@@ -22,6 +23,8 @@ constexpr auto kTick = 1s;
 constexpr auto kDueAfter = 5s;
 constexpr std::size_t kSeenMax = 200000;
 constexpr auto kReadingMax = 60s;
+// How often a bridge that does not lead passes on what it had to turn away.
+constexpr auto kHandOverPause = 30s;
 // Above every device id: the end of a model's pages was reached.
 constexpr auto kEnd = "\x7f";
 
@@ -66,7 +69,8 @@ bool PushLoop::is_comparing() {
 
 void PushLoop::saw_retained(const std::string& device_id, std::int64_t attempt_id) {
   const std::lock_guard lock(mutex_);
-  // Beyond the bound an offer counts as missing and is published once more, which does no harm.
+  // Beyond the bound an offer counts as missing and is published once more; a stale one there stays until the
+  // next comparison.
   if (seen_.size() < kSeenMax) seen_.push_back({device_id, attempt_id});
 }
 
@@ -80,6 +84,7 @@ void PushLoop::saw_all_retained() {
 
 void PushLoop::run() {
   bool led = false;
+  bool rates_known = false;
   while (!stopping_) {
     bool reconcile_due = false;
     {
@@ -91,11 +96,15 @@ void PushLoop::run() {
     }
     const bool leads = ports_.leads();
     if (stopping_ || !leads) {
-      led = false;
-      const std::lock_guard lock(mutex_);
-      reconcile_due_ = comparing_ = false;  // taking the lead reconciles anyway
+      led = rates_known = false;
+      {
+        const std::lock_guard lock(mutex_);
+        reconcile_due_ = comparing_ = false;  // taking the lead reconciles anyway
+      }
+      hand_over_waiting();
       continue;
     }
+    if (!rates_known) rates_known = begin_where_rates_stopped();
     if ((reconcile_due || !led) && ports_.can_read()) {
       {
         const std::lock_guard lock(mutex_);
@@ -130,6 +139,35 @@ void PushLoop::wait_at(std::int64_t rollout_id, const std::string& model, const 
 void PushLoop::turned_away(std::int64_t rollout_id, const fleet::Device& device) {
   // The id without its last character is below the id, which is all that `after` needs.
   wait_at(rollout_id, device.model, device.id.substr(0, device.id.size() - 1));
+}
+
+// Where another leader, or an earlier process, had got to with a rate nobody knows: it is found from the
+// start.
+bool PushLoop::begin_where_rates_stopped() {
+  if (!ports_.refresh_catalog()) return false;
+  for (const auto& rollout : ports_.catalogs->catalog()->rollouts()) {
+    if (rollout.state == fleet::RolloutState::running && rollout.policy.rate.is_limited())
+      wait_at(rollout.id, rollout.model, "");
+  }
+  return true;
+}
+
+// Who leads cannot know whom this bridge turned away; a request has it walk their models.
+void PushLoop::hand_over_waiting() {
+  const auto now = std::chrono::steady_clock::now();
+  if (now < hand_over_at_) return;
+  std::set<std::string> models;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [rollout_id, from] : waiting_) models.insert(from.model);
+    waiting_.clear();
+  }
+  if (models.empty()) return;
+  hand_over_at_ = now + kHandOverPause;
+  for (const auto& model : models) {
+    if (const auto requested = ports_.store->request_push(model); !requested)
+      spdlog::debug("push: cannot ask for a walk of {}: {}", model, requested.error().message);
+  }
 }
 
 // A rollout's rate stopped its push at some device; when others have finished it goes on from there.
@@ -269,9 +307,10 @@ void PushLoop::compare_with_truth() {
   std::size_t cleared = 0;
   std::string after;
   while (!stopping_) {
+    const auto asked_at = OfferPublisher::Clock::now();
     const auto stale = ports_.reconcile->stale(after, kPageMax);
     if (!stale) return reconcile();
-    for (const auto& device_id : *stale) ports_.publisher->clear(device_id);
+    for (const auto& device_id : *stale) ports_.publisher->clear(device_id, asked_at);
     cleared += stale->size();
     pace(stale->size());
     if (stale->size() < static_cast<std::size_t>(kPageMax)) break;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <map>
@@ -72,7 +73,9 @@ class PushLoop {
   void run();
   void push_model(const fleet::PushRequest& request);
   bool push_page(const std::string& model, std::string& after);
+  bool begin_where_rates_stopped();
   void go_on_where_rates_stopped();
+  void hand_over_waiting();
   void wait_at(std::int64_t rollout_id, const std::string& model, const std::string& after);
   void publish_due();
   bool read_retained();
@@ -86,7 +89,8 @@ class PushLoop {
   bool reconcile_due_ = false;
   bool comparing_ = false;  // reconcile_due_, and until it is done
   bool all_seen_ = false;
-  std::map<std::int64_t, Waiting> waiting_;  // by rollout
+  std::map<std::int64_t, Waiting> waiting_;               // by rollout
+  std::chrono::steady_clock::time_point hand_over_at_{};  // the loop's own
   std::vector<fleet::RetainedOffer> seen_;
   std::atomic<bool> stopping_{false};
   std::thread thread_;

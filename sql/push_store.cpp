@@ -20,6 +20,9 @@ constexpr Statement kOpenRequests = {
 constexpr Statement kFinishRequest = {
     "finish_request", "UPDATE push_requests SET done = $2::bigint WHERE model = $1 AND done < $2::bigint"};
 
+constexpr Statement kRequestPush = {"request_push",
+                                    "UPDATE push_requests SET requested = requested + 1 WHERE model = $1"};
+
 // Locked in the order of the ids, as every batch locks. The locked rows are read by a second statement, which
 // sees what the previous holders of the locks committed.
 constexpr Statement kLockPage = {"lock_page", R"sql(
@@ -50,8 +53,9 @@ constexpr Statement kMarkPublished = {"mark_published", R"sql(
     FROM unnest($1::text[], $2::bigint[]) AS p (device_id, revision)
     JOIN offers o ON o.device_id = p.device_id
     ORDER BY o.device_id COLLATE "C" FOR NO KEY UPDATE OF o)
-  UPDATE offers o SET published_revision = locked.revision
-  FROM locked WHERE o.device_id = locked.device_id AND o.published_revision < locked.revision)sql"};
+  UPDATE offers o SET published_revision = CASE WHEN locked.revision < o.published_revision
+                                                THEN o.wanted_revision - 1 ELSE locked.revision END
+  FROM locked WHERE o.device_id = locked.device_id AND o.published_revision <> locked.revision)sql"};
 
 // One page is small against the tables; see update_store.cpp.
 constexpr auto kPushSettings =
@@ -100,6 +104,10 @@ Expected<void> PgPushStore::finish_request(const fleet::PushRequest& request) {
   return state_->once([&](Session& session) {
     Script(session).execute(kFinishRequest, {request.model, std::to_string(request.revision)}).run();
   });
+}
+
+Expected<void> PgPushStore::request_push(const std::string& model) {
+  return state_->once([&](Session& session) { Script(session).execute(kRequestPush, {model}).run(); });
 }
 
 Expected<std::vector<Device>> PgPushStore::load_page(const std::string& model, const std::string& after,

@@ -16,6 +16,7 @@ class PgPushStore final : public fleet::PushStore {
 
   [[nodiscard]] fleet::Expected<std::vector<fleet::PushRequest>> open_requests() override;
   [[nodiscard]] fleet::Expected<void> finish_request(const fleet::PushRequest& request) override;
+  [[nodiscard]] fleet::Expected<void> request_push(const std::string& model) override;
   [[nodiscard]] fleet::Expected<std::vector<fleet::Device>> load_page(const std::string& model,
                                                                       const std::string& after,
                                                                       int count_max) override;

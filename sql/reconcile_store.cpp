@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "sql/device_rows.hpp"
 #include "sql/parameters.hpp"
 #include "sql/push_store.hpp"
@@ -17,15 +19,20 @@ constexpr Statement kAddSeen = {"add_seen", R"sql(
   ORDER BY s.device_id, s.position DESC
   ON CONFLICT (device_id) DO UPDATE SET attempt_id = excluded.attempt_id)sql"};
 
+// In pieces: a broker that has lost its store misses every offer, and nobody should wait for all of their
+// rows.
+constexpr int kMarkMax = 5000;
 constexpr Statement kMarkMissing = {"mark_missing", R"sql(
   WITH missing AS MATERIALIZED (
     SELECT o.device_id
-    FROM offers o LEFT JOIN retained_offers_seen s ON s.device_id = o.device_id COLLATE "C"
-    WHERE o.open AND NOT o.taken AND o.wanted_revision = o.published_revision
-      AND s.attempt_id IS DISTINCT FROM o.attempt_id
-    ORDER BY o.device_id COLLATE "C" FOR NO KEY UPDATE OF o)
+    FROM offers o JOIN devices d ON d.device_id = o.device_id
+    LEFT JOIN retained_offers_seen s ON s.device_id = o.device_id COLLATE "C"
+    WHERE o.open AND NOT o.taken AND o.wanted_revision = o.published_revision AND d.seen_on_mqtt
+      AND s.attempt_id IS DISTINCT FROM o.attempt_id AND o.device_id COLLATE "C" > $1
+    ORDER BY o.device_id COLLATE "C" LIMIT $2::integer FOR NO KEY UPDATE OF o)
   UPDATE offers o SET published_revision = o.wanted_revision - 1
-  FROM missing WHERE o.device_id = missing.device_id AND o.wanted_revision = o.published_revision)sql"};
+  FROM missing WHERE o.device_id = missing.device_id AND o.wanted_revision = o.published_revision
+  RETURNING o.device_id)sql"};
 
 constexpr Statement kStale = {"stale_offers", R"sql(
   SELECT s.device_id
@@ -77,9 +84,15 @@ Expected<void> PgReconcileStore::add_seen(const std::vector<fleet::RetainedOffer
 }
 
 Expected<std::int64_t> PgReconcileStore::mark_missing() {
-  return state_->once(kMarkMissing).map([](const pqxx::result& rows) {
-    return static_cast<std::int64_t>(rows.affected_rows());
-  });
+  std::int64_t marked = 0;
+  std::string after;
+  while (true) {
+    const auto rows = state_->once(kMarkMissing, after, kMarkMax);
+    if (!rows) return tl::unexpected(rows.error());
+    for (const auto& row : *rows) after = std::max(after, text_of(row[0]));
+    marked += static_cast<std::int64_t>(rows->size());
+    if (rows->size() < kMarkMax) return marked;
+  }
 }
 
 Expected<std::vector<std::string>> PgReconcileStore::stale(const std::string& after, int count_max) {

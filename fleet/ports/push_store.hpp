@@ -46,6 +46,8 @@ class PushStore {
   /// Requests written by triggers that are not done yet.
   [[nodiscard]] virtual Expected<std::vector<PushRequest>> open_requests() = 0;
   [[nodiscard]] virtual Expected<void> finish_request(const PushRequest& request) = 0;
+  /// Writes a request as the triggers do, for a model that has had one; others are passed over.
+  [[nodiscard]] virtual Expected<void> request_push(const std::string& model) = 0;
   /// Begins a transaction and answers up to `count_max` devices of `model` with an id above `after`, by id,
   /// locked, that have been seen on MQTT or have an open offer. Ended by save_page.
   [[nodiscard]] virtual Expected<std::vector<Device>> load_page(const std::string& model,
@@ -60,7 +62,8 @@ class PushStore {
   [[nodiscard]] virtual Expected<std::vector<WantedOffer>> unpublished(Time wanted_before,
                                                                        const std::string& after,
                                                                        int count_max) = 0;
-  /// Sets published_revision where it is lower; unknown devices are passed over.
+  /// Sets published_revision. Where a higher one was acknowledged before, the broker may now retain the
+  /// older: the offer becomes due again. Unknown devices are passed over.
   [[nodiscard]] virtual Expected<void> mark_published(const std::vector<PublishedOffer>& published) = 0;
 };
 
@@ -72,8 +75,8 @@ class ReconcileStore {
   /// Forgets what was seen before.
   [[nodiscard]] virtual Expected<void> begin_reading() = 0;
   [[nodiscard]] virtual Expected<void> add_seen(const std::vector<RetainedOffer>& seen) = 0;
-  /// Marks every standing offer that was not seen, or seen with another attempt, as unpublished; answers how
-  /// many.
+  /// Marks every standing offer of a device seen on MQTT that was not seen on the broker, or seen with
+  /// another attempt, as unpublished; answers how many.
   [[nodiscard]] virtual Expected<std::int64_t> mark_missing() = 0;
   /// Ids of devices whose retained offer was seen though none stands, above `after`, by id.
   [[nodiscard]] virtual Expected<std::vector<std::string>> stale(const std::string& after, int count_max) = 0;

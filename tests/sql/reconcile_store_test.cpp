@@ -14,7 +14,11 @@ class Reconcile : public testing::Test {
         "wanted_revision, published_revision) VALUES "
         "('missing', 1, 1, 1, '1.1.0', true, false, 2, 2), ('seen', 2, 1, 1, '1.1.0', true, false, 1, 1), "
         "('other attempt', 3, 1, 1, '1.1.0', true, false, 1, 1), "
-        "('taken', 4, 1, 1, '1.1.0', true, true, 2, 2), ('ended', 5, 1, 1, '1.1.0', false, false, 3, 3)");
+        "('taken', 4, 1, 1, '1.1.0', true, true, 2, 2), ('ended', 5, 1, 1, '1.1.0', false, false, 3, 3), "
+        "('only on rest', 6, 1, 1, '1.1.0', true, false, 1, 1)");
+    database_.value(
+        "INSERT INTO devices (device_id, device_model, seen_on_mqtt) "
+        "SELECT device_id, 'esp32', device_id <> 'only on rest' FROM offers");
     ASSERT_TRUE(store_.begin_reading());
   }
 
@@ -30,6 +34,18 @@ TEST_F(Reconcile, MarksStandingOffersTheBrokerLost) {
   EXPECT_EQ(database_.value("SELECT string_agg(device_id, ',' ORDER BY device_id) FROM offers "
                             "WHERE wanted_revision <> published_revision"),
             "missing,other attempt");
+}
+
+TEST_F(Reconcile, MarksManyOffersInPieces) {
+  database_.value(
+      "WITH made AS (INSERT INTO devices (device_id, device_model, seen_on_mqtt) "
+      "SELECT 'd' || n, 'esp32', true FROM generate_series(1, 12000) n RETURNING device_id) "
+      "INSERT INTO offers (device_id, attempt_id, rollout_id, release_id, version, open, taken, "
+      "wanted_revision, published_revision) SELECT device_id, 7, 1, 1, '1.1.0', true, false, 1, 1 FROM made");
+  const auto marked = store_.mark_missing();
+  ASSERT_TRUE(marked) << marked.error().message;
+  EXPECT_EQ(*marked, 12003);
+  EXPECT_EQ(*store_.mark_missing(), 0);
 }
 
 TEST_F(Reconcile, TellsWhatStandsThoughItShouldNot) {

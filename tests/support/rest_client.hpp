@@ -30,6 +30,7 @@ class RestClient {
   RestAnswer patch(const std::string& path, const nlohmann::json& body) {
     return send("PATCH", path, body.dump());
   }
+  RestAnswer erase(const std::string& path) { return send("DELETE", path, ""); }
   /// `manifest`: empty for an unsigned image.
   RestAnswer upload(const std::string& version, const std::string& model, const std::string& image,
                     const std::string& manifest = "");

@@ -148,6 +148,19 @@ TEST_F(Loop, NewRolloutIsPushedWithoutBeingAskedFor) {
   EXPECT_EQ(device.check("1.0.0")["update_available"], false);
 }
 
+TEST_F(Loop, ADeletedDevicesOfferIsClearedAndTheDeviceMayComeBack) {
+  rest_.release_to_all("1.1.0", "m-gone", kImage);
+  EXPECT_EQ(HandPlayedDevice(*stack_, "gone-1", "m-gone").check("1.0.0").value("latest_version", ""),
+            "1.1.0");
+  ASSERT_FALSE(standing("gone-1").empty());
+  ASSERT_EQ(rest_.erase("/api/admin/devices/gone-1").status, 200);
+  EXPECT_TRUE(eventually([&] { return standing("gone-1").empty(); }));
+  ASSERT_TRUE(eventually(
+      [&] { return database_.value("SELECT count(*) FROM device_cuts WHERE device_id = 'gone-1'") == "0"; }));
+  EXPECT_EQ(HandPlayedDevice(*stack_, "gone-1", "m-gone").check("1.0.0").value("latest_version", ""),
+            "1.1.0");
+}
+
 TEST_F(Loop, RolloutChangedByPsqlIsNoticed) {
   HandPlayedDevice device(*stack_, "psql-1", "m-psql");
   EXPECT_EQ(device.check("1.0.0")["update_available"], false);

@@ -120,6 +120,14 @@ class Rollouts : public ::testing::Test {
                         "NOT o.taken AND d.device_model = '" +
                         model_ + "'"));
   }
+  /// One of the devices with a standing offer of the rollout reports success.
+  void finish_one_of(std::int64_t id) {
+    const auto device = database_.value(
+        "SELECT device_id FROM offers WHERE open AND NOT taken AND rollout_id = " + std::to_string(id) +
+        " ORDER BY device_id LIMIT 1");
+    const auto body = json{{"firmware_version", "1.1.0"}, {"status", "success"}};
+    EXPECT_EQ(rest_.post("/api/device/" + device + "/update-status", body).status, 200);
+  }
 
   inline static Stack* stack_ = nullptr;
   std::string model_ = ::testing::UnitTest::GetInstance()->current_test_info()->name();

@@ -149,19 +149,23 @@ TEST_F(Rollouts, OffersGoOutAsDevicesFinish) {
   add_away_devices(10);
   const auto id = create({{"rate", {{"in_flight_max", 2}}}});
   ASSERT_TRUE(eventually([&] { return standing_offers() == 2; }));
-  const auto finish_one = [&] {
-    const auto device = database_.value(
-        "SELECT device_id FROM offers WHERE open AND NOT taken AND rollout_id = " + std::to_string(id) +
-        " ORDER BY device_id LIMIT 1");
-    const auto body = json{{"firmware_version", "1.1.0"}, {"status", "success"}};
-    EXPECT_EQ(rest_.post("/api/device/" + device + "/update-status", body).status, 200);
-  };
   for (int finished = 1; finished <= 10; ++finished) {
-    finish_one();
+    finish_one_of(id);
     const int left = 10 - finished;
     EXPECT_TRUE(eventually([&] { return standing_offers() == std::min(2, left); })) << finished;
   }
   EXPECT_EQ(show(id)["counts"]["success"], 10);
+}
+
+TEST_F(Rollouts, ARateGoesOnAfterABridgeWasKilled) {
+  add_away_devices(4);
+  const auto id = create({{"rate", {{"in_flight_max", 2}}}});
+  ASSERT_TRUE(eventually([&] { return standing_offers() == 2; }));
+  stack_->restart("bridge");
+  finish_one_of(id);
+  EXPECT_TRUE(eventually([&] { return standing_offers() == 2; })) << "the next one has its turn";
+  finish_one_of(id);
+  EXPECT_TRUE(eventually([&] { return standing_offers() == 2; }));
 }
 
 TEST_F(Rollouts, SilenceTimesOutAndIsTriedAgainUntilHeld) {
