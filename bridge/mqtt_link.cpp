@@ -107,7 +107,7 @@ class MqttLink::Impl : private mqtt::iaction_listener {
   void publish(std::string topic, std::string payload, bool retain, Done done) {
     {
       const std::lock_guard lock(mutex_);
-      if ((connected_ || connecting_) && queue_.size() < fleet::kWaitingPublicationsMax && !stopping_) {
+      if (connected_ && queue_.size() < fleet::kWaitingPublicationsMax && !stopping_) {
         queue_.push_back({std::move(topic), std::move(payload), retain, std::move(done)});
         if (queue_.size() == 1) changed_.notify_all();
         return;
@@ -191,11 +191,7 @@ class MqttLink::Impl : private mqtt::iaction_listener {
     auto pause = std::chrono::milliseconds(kReconnectPauseMin);
     int tries = 0;
     while (!is_stopping()) {
-      // From here on a kept session's messages may come in, and what answers them waits for the connection.
-      set_connecting(true);
-      const bool welcome = connect_once();
-      set_connecting(welcome);
-      if (welcome) {
+      if (connect_once()) {
         set_connected(true);  // a loss from here on ends the wait below
         spdlog::info("mqtt: connected to {}", options_.url);
         if (handlers_.connected()) {
@@ -232,7 +228,7 @@ class MqttLink::Impl : private mqtt::iaction_listener {
       {
         std::unique_lock lock(mutex_);
         changed_.wait(lock, [this] {
-          return stopping_ || (!queue_.empty() && !connecting_ && (!connected_ || in_flight_ < kInFlightMax));
+          return stopping_ || (!queue_.empty() && (!connected_ || in_flight_ < kInFlightMax));
         });
         if (stopping_) return;
         if (!connected_) {
@@ -304,19 +300,10 @@ class MqttLink::Impl : private mqtt::iaction_listener {
     changed_.notify_all();
   }
 
-  void set_connecting(bool connecting) {
-    {
-      const std::lock_guard lock(mutex_);
-      connecting_ = connecting;
-    }
-    changed_.notify_all();
-  }
-
   void set_connected(bool connected) {
     {
       const std::lock_guard lock(mutex_);
       connected_ = connected;
-      connecting_ = false;
       lost_ = false;
     }
     // Not under our mutex: Paho calls us back while it holds its own. A loss after this question is told by
@@ -345,7 +332,6 @@ class MqttLink::Impl : private mqtt::iaction_listener {
   std::deque<Publication> queue_;
   std::size_t in_flight_ = 0;
   bool connected_ = false;
-  bool connecting_ = false;  // queueing, not yet sending
   bool lost_ = false;
   bool stopping_ = false;
 
