@@ -271,7 +271,7 @@ class Service::Impl {
             .fleet = reader_,
             .blobs = blobs_,
             .health = [this] { return http::HealthDetails{broker_ ? broker_->state() : "off"}; },
-            .prometheus = [this] { return refusal_lines(); },
+            .prometheus = [this] { return refusal_lines() + certificate_lines(); },
             .devices = devices_,
             .events = fresh_events_,
             .manifests = *manifests_,
@@ -305,6 +305,19 @@ class Service::Impl {
     for (const auto& [kind, count] : refusals_.counts()) {
       lines += "ota_refused_messages_total{kind=\"" + kind + "\"} " + std::to_string(count) + "\n";
     }
+    return lines;
+  }
+
+  // Nobody notices a certificate's end before it is too late.
+  std::string certificate_lines() const {
+    std::string lines = "# TYPE ota_certificate_seconds_left gauge\n";
+    const auto add = [&](const char* which, fleet::Time ends_at) {
+      const auto left = std::chrono::duration_cast<std::chrono::seconds>(ends_at - now()).count();
+      lines += "ota_certificate_seconds_left{certificate=\"" + std::string(which) + "\"} " +
+               std::to_string(left) + "\n";
+    };
+    if (const auto ends_at = server_.certificate_ends_at()) add("server", *ends_at);
+    if (authority_) add("issuing", authority_->ends_at());
     return lines;
   }
 

@@ -19,6 +19,10 @@ fleet::Expected<int> Server::start() {
   return impl_->transport.start();
 }
 
+std::optional<fleet::Time> Server::certificate_ends_at() const {
+  return impl_->transport.certificate_ends_at();
+}
+
 void Server::stop() {
   impl_->transport.stop();
 }

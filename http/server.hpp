@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,7 @@
 #include "fleet/ports/key_store.hpp"
 #include "fleet/ports/rollout_store.hpp"
 #include "fleet/ports/token_store.hpp"
+#include "fleet/time.hpp"
 #include "http/identity_ports.hpp"
 #include "http/tls_files.hpp"
 
@@ -108,6 +110,9 @@ class Server {
   /// Takes no more connections, lets requests under way come to their end (a download at most for a short
   /// while, then it is cut) and joins every thread. May be called twice.
   void stop();
+
+  /// When the certificate it serves now ends; nullopt without HTTPS. Once start() has returned; thread safe.
+  [[nodiscard]] std::optional<fleet::Time> certificate_ends_at() const;
 
  private:
   struct Impl;

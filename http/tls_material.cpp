@@ -6,7 +6,9 @@
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
+#include <ctime>
 #include <fstream>
 #include <limits>
 #include <utility>
@@ -183,6 +185,13 @@ Expected<TlsMaterial> read_tls_material(const TlsFiles& files) {
   if (auto read = read_identity(files, material); !read) return tl::unexpected(read.error());
   if (auto read = read_client_trust(files, material); !read) return tl::unexpected(read.error());
   return material;
+}
+
+fleet::Time end_of(const X509* certificate) {
+  std::tm parts{};
+  if (ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &parts) != 1) return {};
+  return std::chrono::time_point_cast<fleet::Time::duration>(
+      std::chrono::system_clock::from_time_t(::timegm(&parts)));
 }
 
 }  // namespace ota::http

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "fleet/time.hpp"
 #include "http/openssl_ptr.hpp"
 #include "http/tls_files.hpp"
 
@@ -20,5 +21,8 @@ struct TlsMaterial {
 
 /// Reads the files. `invalid`, naming the variable, when one cannot be read or does not fit to the others.
 [[nodiscard]] fleet::Expected<TlsMaterial> read_tls_material(const TlsFiles& files);
+
+/// When a certificate ends; the epoch where it does not say so.
+[[nodiscard]] fleet::Time end_of(const X509* certificate);
 
 }  // namespace ota::http

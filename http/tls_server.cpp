@@ -63,6 +63,7 @@ fleet::Expected<void> TlsServer::load(const Stamps& seen) {
   if (!(seen[kClientCa] == loaded_[kClientCa]) || !(seen[kClientCrl] == loaded_[kClientCrl])) {
     trust_revision_.fetch_add(1, std::memory_order_release);
   }
+  certificate_ends_at_.store(end_of(material->certificate.get()), std::memory_order_relaxed);
   loaded_ = seen;
   made_at_ = Clock::now();
   return {};

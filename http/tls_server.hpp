@@ -9,6 +9,7 @@
 #include <string>
 #include <thread>
 
+#include "fleet/time.hpp"
 #include "http/tls_files.hpp"
 
 struct ssl_st;
@@ -32,6 +33,10 @@ class TlsServer {
   /// Rises when the clients' authorities or their revocation lists have changed.
   [[nodiscard]] std::uint64_t trust_revision() const {
     return trust_revision_.load(std::memory_order_acquire);
+  }
+  /// When the certificate that is served now ends.
+  [[nodiscard]] fleet::Time certificate_ends_at() const {
+    return certificate_ends_at_.load(std::memory_order_relaxed);
   }
   /// Whether the client certificate of a session, if it has one, would be accepted now.
   [[nodiscard]] bool still_trusts(const ssl_st* session) const;
@@ -63,6 +68,7 @@ class TlsServer {
   mutable std::mutex mutex_;
   std::shared_ptr<ssl_ctx_st> context_;
   std::atomic<std::uint64_t> trust_revision_{1};
+  std::atomic<fleet::Time> certificate_ends_at_{};
 
   // The watching thread's own.
   Stamps loaded_{};  // in force

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 
 #include "http/answer_queue.hpp"
@@ -28,6 +29,10 @@ class Transport {
 
   [[nodiscard]] fleet::Expected<int> start();
   void stop();
+  /// As Server::certificate_ends_at.
+  [[nodiscard]] std::optional<fleet::Time> certificate_ends_at() const {
+    return tls_ ? std::optional(tls_->certificate_ends_at()) : std::nullopt;
+  }
 
  private:
   void take(std::unique_ptr<Connection> connection, Poller::Ready ready);
