@@ -1,18 +1,13 @@
 #include "http/client_address.hpp"
 
 #include <algorithm>
-#include <cctype>
+
+#include "http/letters.hpp"
 
 namespace ota::http {
 namespace {
 
 constexpr std::string_view kHeader = "x-forwarded-for:";
-
-bool begins_with_header(std::string_view line) {
-  return line.size() >= kHeader.size() &&
-         std::equal(kHeader.begin(), kHeader.end(), line.begin(),
-                    [](char lower, char c) { return lower == std::tolower(static_cast<unsigned char>(c)); });
-}
 
 bool is_trusted(const fleet::IpAddress& address, const std::vector<fleet::IpNetwork>& trusted) {
   return std::any_of(trusted.begin(), trusted.end(),
@@ -36,7 +31,7 @@ std::string forwarded_for(std::string_view head) {
   for (auto end = head.find("\r\n"); end != std::string_view::npos; end = head.find("\r\n")) {
     head.remove_prefix(end + 2);
     const auto line = head.substr(0, head.find("\r\n"));
-    if (!begins_with_header(line)) continue;
+    if (!begins_with(line, kHeader)) continue;
     if (!list.empty()) list += ',';
     list += line.substr(kHeader.size());
   }

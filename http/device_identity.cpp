@@ -1,24 +1,17 @@
 #include "http/device_identity.hpp"
 
 #include <algorithm>
-#include <cctype>
 #include <string>
 
 #include "fleet/certificates.hpp"
+#include "http/letters.hpp"
 
 namespace ota::http {
 namespace {
 
 using fleet::ErrorKind;
 
-// Names of schemes are case-insensitive (RFC 9110 section 11.1).
-bool begins_with_bearer(std::string_view value) {
-  constexpr std::string_view kScheme = "bearer ";
-  return value.size() >= kScheme.size() &&
-         std::equal(kScheme.begin(), kScheme.end(), value.begin(), [](char lower, char given) {
-           return lower == std::tolower(static_cast<unsigned char>(given));
-         });
-}
+constexpr std::string_view kBearer = "bearer ";  // RFC 6750 section 2.1
 
 fleet::Error missing_proof(const Request& request, fleet::DeviceAuth auth) {
   for (const char* name : {"X-Device-Token", "Authorization"}) {
@@ -37,7 +30,7 @@ fleet::Error missing_proof(const Request& request, fleet::DeviceAuth auth) {
 std::optional<std::string_view> device_token(const Request& request) {
   if (const auto token = request.header("X-Device-Token"); token && !token->empty()) return token;
   const auto authorization = request.header("Authorization");
-  if (!authorization || !begins_with_bearer(*authorization)) return std::nullopt;
+  if (!authorization || !begins_with(*authorization, kBearer)) return std::nullopt;
   auto token = authorization->substr(authorization->find(' '));
   token.remove_prefix(std::min(token.find_first_not_of(' '), token.size()));
   return token.empty() ? std::nullopt : std::optional(token);

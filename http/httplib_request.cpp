@@ -4,6 +4,7 @@
 #include <limits>
 #include <string_view>
 
+#include "http/letters.hpp"
 #include "http/params.hpp"
 
 namespace ota::http {
@@ -14,13 +15,6 @@ using fleet::Expected;
 
 constexpr std::size_t kPieceBytes = 1024 * 1024;
 constexpr std::size_t kCopiedBytes = 64 * 1024;
-
-// Names of transfer codings are case-insensitive (RFC 9112 section 7).
-bool is_chunked(std::string_view coding) {
-  constexpr std::string_view kName = "chunked";
-  return std::equal(coding.begin(), coding.end(), kName.begin(), kName.end(),
-                    [](char given, char lower) { return (given | 0x20) == lower; });
-}
 
 bool send_mapped(std::string_view rest, httplib::DataSink& sink) {
   while (!rest.empty()) {
@@ -55,7 +49,8 @@ Framing read_framing(const httplib::Request& request) {
     framing.chunked = true;
     if (encodings > 1 || lengths > 0) {
       framing.problem = "send either Content-Length or Transfer-Encoding, and once";
-    } else if (!is_chunked(request.get_header_value("Transfer-Encoding")) || request.version == "HTTP/1.0") {
+    } else if (!same_letters(request.get_header_value("Transfer-Encoding"), "chunked") ||
+               request.version == "HTTP/1.0") {
       framing.problem = "the only Transfer-Encoding is chunked, in HTTP/1.1";
     }
   } else if (lengths > 0) {

@@ -1,22 +1,13 @@
 #include "http/lanes.hpp"
 
 #include <algorithm>
-#include <cctype>
 #include <limits>
 
 #include "fleet/limits.hpp"
+#include "http/letters.hpp"
 #include "http/params.hpp"
 
 namespace ota::http {
-namespace {
-
-bool same_letters(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) {
-    return std::tolower(static_cast<unsigned char>(x)) == std::tolower(static_cast<unsigned char>(y));
-  });
-}
-
-}  // namespace
 
 LaneLimits lane_limits(const ServerOptions& options) {
   const int rest = std::max(8, options.threads_max - options.downloads_max);

@@ -1,9 +1,10 @@
 #include "http/range.hpp"
 
 #include <algorithm>
-#include <cctype>
 #include <cstdint>
 #include <limits>
+
+#include "http/letters.hpp"
 
 namespace ota::http {
 namespace {
@@ -27,18 +28,10 @@ std::optional<std::uint64_t> position(std::string_view digits) {
   return number;
 }
 
-bool starts_with_bytes_unit(std::string_view header) {
-  constexpr std::string_view kUnit = "bytes=";
-  return header.size() >= kUnit.size() &&
-         std::equal(kUnit.begin(), kUnit.end(), header.begin(), [](char wanted, char given) {
-           return wanted == static_cast<char>(std::tolower(static_cast<unsigned char>(given)));
-         });
-}
-
 }  // namespace
 
 RangeOutcome parse_range(std::string_view header, std::size_t size, ByteRange& range) {
-  if (!starts_with_bytes_unit(header)) return RangeOutcome::whole;
+  if (!begins_with(header, "bytes=")) return RangeOutcome::whole;
   const auto spec = trimmed(header.substr(6));
   const auto dash = spec.find('-');
   if (dash == std::string_view::npos || spec.find(',') != std::string_view::npos) return RangeOutcome::whole;

@@ -7,6 +7,7 @@
 
 #include "fleet/ids.hpp"
 #include "fleet/limits.hpp"
+#include "http/letters.hpp"
 #include "http/replies.hpp"
 
 namespace ota::http {
@@ -15,12 +16,6 @@ namespace {
 constexpr std::string_view kLineEnd = "\r\n";
 constexpr std::array<std::string_view, 9> kMethods = {"GET",    "HEAD",    "POST",  "PUT",    "PATCH",
                                                       "DELETE", "OPTIONS", "TRACE", "CONNECT"};
-
-bool same_letters(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) {
-    return std::tolower(static_cast<unsigned char>(x)) == std::tolower(static_cast<unsigned char>(y));
-  });
-}
 
 // RFC 9110 section 5.6.2.
 bool is_token(std::string_view text) {
