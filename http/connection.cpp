@@ -114,7 +114,8 @@ bool Connection::wait_readable(std::chrono::milliseconds wait) const {
   return ::poll(&waiting, 1, static_cast<int>(wait.count())) > 0;
 }
 
-void Connection::begin_request() {
+void Connection::begin_request(Patience patience) {
+  patience_ = patience;
   // Bytes behind this request belong to the next one, which began no earlier.
   head_began_at_ = Clock::now();
   deadline_ = head_began_at_ + limits_.request_timeout;
@@ -212,6 +213,7 @@ void Connection::end_output() {
 }
 
 bool Connection::wait(short events) {
+  if (patience_ == Patience::never_waits) return false;
   const auto began_at = Clock::now();
   auto now = began_at;
   while (true) {

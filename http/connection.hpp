@@ -68,8 +68,11 @@ class Connection {
   /// What the socket has to be ready for before the connection can go on: POLLIN or POLLOUT.
   [[nodiscard]] short awaits() const;
 
+  /// Whether reading and writing wait for the client, within the limits; otherwise what would have to wait
+  /// fails.
+  enum class Patience { waits, never_waits };
   /// From now on the request's head and body must arrive within request_timeout.
-  void begin_request();
+  void begin_request(Patience patience = Patience::waits);
   /// From now on only the minimum rate counts: an image is on its way, in or out.
   void begin_transfer();
 
@@ -120,6 +123,7 @@ class Connection {
   Clock::time_point deadline_{};
   bool transfer_ = false;
   bool timed_out_ = false;
+  Patience patience_ = Patience::waits;
   Clock::time_point window_began_at_{};
   std::int64_t window_began_bytes_ = 0;
   std::int64_t received_bytes_ = 0;

@@ -64,18 +64,16 @@ std::string why_not(const std::string& host, int problem) {
   return problem == EADDRINUSE ? said + "; is another program using the port?" : said;
 }
 
-// Who guards this service by the beginning of a path, as it stands in the request, must not be fooled by
-// another way of writing it.
-std::optional<Response> refuse_path(const httplib::Request& request) {
-  constexpr std::string_view kGuarded = "/api/admin";
+// Who tells requests apart by their path as it stands in the request (a proxy's rule, lane_of) must not be
+// fooled by another way of writing it.
+std::optional<Response> refuse_path(const httplib::Request& request, const RouteMatch& match) {
   const std::string_view raw = std::string_view(request.target).substr(0, request.target.find('?'));
   const auto slashes = [](std::string_view path) { return std::count(path.begin(), path.end(), '/'); };
   if (slashes(request.path) > slashes(raw) || request.path.find('\0') != std::string::npos) {
     return error_reply(400, "the path holds a percent-encoded slash or NUL; no name in it may have one");
   }
-  const bool is_guarded = request.path.rfind(kGuarded, 0) == 0;
-  if (!is_guarded || raw.substr(0, kGuarded.size()) == kGuarded) return std::nullopt;
-  return error_reply(400, "write the path's beginning " + std::string(kGuarded) + " as it is, without %");
+  if (match.route == nullptr || find_route(request.method, raw).route == match.route) return std::nullopt;
+  return error_reply(400, "write " + std::string(match.route->pattern) + " as it is, with % in names alone");
 }
 
 std::string nothing_at(const std::string& path) {
@@ -204,15 +202,15 @@ void Dialogue::install_routes() {
   }
 }
 
-Dialogue::Outcome Dialogue::serve(Connection& connection) {
+Dialogue::Outcome Dialogue::serve(Connection& connection, Connection::Patience patience) {
   Serving here;
   here.connection = &connection;
   here.form.began_at = Clock::now();
   if (!options_.trusted_proxies.empty()) here.forwarded = forwarded_for(connection.buffered());
   serving = &here;
-  connection.begin_request();
+  connection.begin_request(patience);
   ConnectionStream stream(connection);
-  bool closed = false;
+  bool closed = false;  // the library's guess; finish() reads the Connection header whole
   bool answered = false;
   try {
     answered =
@@ -234,14 +232,14 @@ Dialogue::Outcome Dialogue::serve(Connection& connection) {
   }
   serving = nullptr;
   if (here.ticket && here.failed) answers_.give_up(*std::exchange(here.ticket, nullptr));
-  here.form.closes = here.closes || closed;
+  here.form.closes = here.closes;
   return {answered && !here.form.closes, std::move(here.ticket), std::move(here.form)};
 }
 
 std::optional<Response> Dialogue::preflight(const httplib::Request& request) const {
-  if (auto refusal = refuse_path(request)) return refusal;
   serving->match = find_route(request.method, request.path);
   const auto& match = serving->match;
+  if (auto refusal = refuse_path(request, match)) return refusal;
   if (match.route == nullptr && match.allow.empty()) return error_reply(404, nothing_at(request.path));
   if (match.route == nullptr) {
     auto refusal = error_reply(405, "use " + match.allow + " here");

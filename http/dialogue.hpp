@@ -34,8 +34,9 @@ class Dialogue : private httplib::Server {
     AnswerForm form;                              ///< of that answer
   };
   /// Serves the request whose head `connection` holds; waits for its body and for the client to take the
-  /// answer.
-  [[nodiscard]] Outcome serve(Connection& connection);
+  /// answer, unless it must not: then a client that leaves its answers lying is cut.
+  [[nodiscard]] Outcome serve(Connection& connection,
+                              Connection::Patience patience = Connection::Patience::waits);
 
  private:
   void install_handlers();

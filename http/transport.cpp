@@ -108,7 +108,7 @@ void Transport::take(std::unique_ptr<Connection> connection, Poller::Ready ready
   }
   const Lane lane = lane_of(connection->buffered());
   if (lane == Lane::device && is_whole_request(connection->buffered())) {
-    auto outcome = dialogue_->serve(*connection);
+    auto outcome = dialogue_->serve(*connection, Connection::Patience::never_waits);
     if (outcome.ticket) {
       answers_.attach(outcome.ticket, std::move(connection), std::move(outcome.form));
     } else if (outcome.goes_on) {
@@ -145,6 +145,7 @@ void Transport::serve(WorkerPool::Job job) {
       poller_.drain(std::move(job.connection));
       return;
     }
+    if (pool_.has_waiting(job.lane)) break;  // a client that never pauses must not keep the others out
     if (connection.head() == Connection::Head::partial) (void)connection.wait_readable(kNextRequestWait);
     if (connection.fill() != Connection::Head::whole) break;
     if (auto refusal = prepare_head(connection)) {

@@ -89,4 +89,9 @@ int WorkerPool::running(Lane lane) const {
   return lanes_[static_cast<std::size_t>(lane)].running;
 }
 
+bool WorkerPool::has_waiting(Lane lane) const {
+  const std::lock_guard lock(mutex_);
+  return !lanes_[static_cast<std::size_t>(lane)].waiting.empty();
+}
+
 }  // namespace ota::http

@@ -36,6 +36,8 @@ class WorkerPool {
   [[nodiscard]] bool stop(std::chrono::milliseconds wait);
 
   [[nodiscard]] int running(Lane lane) const;
+  /// Whether a job waits for one of the lane's threads.
+  [[nodiscard]] bool has_waiting(Lane lane) const;
 
  private:
   struct LaneState {

@@ -102,6 +102,16 @@ TEST_F(Download, Http10ClientsGetALengthAndAClose) {
   EXPECT_TRUE(client.is_closed_within(std::chrono::seconds(10)));
 }
 
+TEST_F(Download, Http10ClientsMayKeepTheirConnection) {
+  RawClient client(port());
+  for (const char* value : {"keep-alive", "Keep-Alive", "keep-alive"}) {
+    client.send("GET /health HTTP/1.0\r\nConnection: " + std::string(value) + "\r\n\r\n");
+    const auto answer = client.read_reply();
+    EXPECT_EQ(answer.status, 200) << value;
+    EXPECT_EQ(answer.header("connection"), "keep-alive");
+  }
+}
+
 TEST_F(Download, AVersionOfSeveralModelsNeedsTheModel) {
   const std::string other = image_of(1000);
   add_image("1.1.0", "esp8266", other);

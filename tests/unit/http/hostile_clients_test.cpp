@@ -165,6 +165,48 @@ TEST_P(HostileClients, ThousandsOfPipelinedRequestsAreServedInTurn) {
   sender.join();
 }
 
+TEST_P(HostileClients, AClientThatLeavesItsAnswersLyingIsCutAndHindersNobody) {
+  // Whoever waited for it would wait as long as this.
+  options_.io_timeout = 60s;
+  options_.request_timeout = 60s;
+  RawClient greedy(port(), 4096);
+  std::string text;
+  for (int i = 0; i < 1000; ++i) text += "GET /api/firmware/check HTTP/1.1\r\nHost: t\r\n\r\n";
+  std::atomic<bool> cut{false};
+  std::thread sender([&] {
+    while (greedy.send(text)) {
+    }
+    cut = true;
+  });
+  EXPECT_TRUE(test_support::eventually([&] { return cut.load(); }));
+  EXPECT_EQ(get("/health").status, 200);
+  sender.join();
+}
+
+TEST_P(HostileClients, AClientThatNeverPausesSharesItsThread) {
+  options_.threads_max = 16;  // one of them for monitors
+  options_.downloads_max = 8;
+  RawClient busy(port());
+  std::string text;
+  constexpr int kAhead = 200;
+  for (int i = 0; i < kAhead; ++i) text += "GET /health HTTP/1.1\r\nHost: t\r\n\r\n";
+  std::atomic<bool> done{false};
+  std::atomic<int> answers{0};
+  std::thread asking([&] {
+    bool served = busy.send(text);  // the server always has the next request
+    while (served && !done) {
+      served = busy.send(text);
+      for (int i = 0; i < kAhead && served; ++i, ++answers) served = busy.read_reply().status == 200;
+    }
+  });
+  EXPECT_TRUE(test_support::eventually([&] { return answers > 0; }));
+  const int before = answers;
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(get("/health").status, 200);
+  EXPECT_LT(answers - before, 100'000) << "others have their turn after a request, not after a thousand";
+  done = true;
+  asking.join();
+}
+
 TEST_P(HostileClients, AThousandHalfRequestsHinderNobody) {
   options_.threads_max = 32;
   options_.downloads_max = 8;
