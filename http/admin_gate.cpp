@@ -35,7 +35,7 @@ tl::expected<std::string, Response> AdminGate::admit(const Request& request, con
   if (!key || key->empty()) return refuse(401, "send the admin's key in one X-API-Key header");
   if (const auto wait = wrong_keys_.wait_of(client, Clock::now()); wait.count() > 0) return refuse_for(wait);
   auto verdict = judge(*key, ring.get(), needed);
-  if (!verdict && verdict.error().status != 403) note_wrong(client);
+  if (!verdict && verdict.error().status == 401) note_wrong(client);
   return verdict;
 }
 

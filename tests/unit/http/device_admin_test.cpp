@@ -145,6 +145,13 @@ TEST_F(DeviceAdmin, APatchIsFollowedByANewDecision) {
   EXPECT_EQ(send("PATCH", "/api/admin/devices/esp32_001", "{").status, 400);
 }
 
+TEST_F(DeviceAdmin, AnOrderIsNotCountedAsTheDevicesOwnMessage) {
+  capped_ = "esp32_001";
+  const auto answer = call(port(), "PATCH", "/api/admin/devices/esp32_001",
+                           {{"X-API-Key", kKey}, {"Content-Type", "application/json"}}, R"({"hold":true})");
+  EXPECT_EQ(answer.status, 200) << answer.body;
+}
+
 TEST_F(DeviceAdmin, APatchThatCannotBeDecidedNowSaysSo) {
   desk_.answer = [](const fleet::Message&) {
     return fleet::fail(fleet::ErrorKind::unavailable, "the inbox is full");

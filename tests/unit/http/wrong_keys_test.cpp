@@ -107,6 +107,12 @@ TEST_F(Throttling, GoesByTheClientBehindATrustedProxy) {
   EXPECT_EQ(ask(kKey).status, 200);
 }
 
+TEST_F(Throttling, DoesNotCountKeysThatCannotBeLookedUp) {
+  keys_.is_unread = true;
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(ask("ota_v").status, 503);
+  EXPECT_EQ(ask(kKey).status, 200);
+}
+
 TEST_F(Throttling, DoesNotCountKeysOfTheWrongRole) {
   EXPECT_TRUE(keys_.add_key({"v", fleet::KeyRole::viewer, test_sha256("ota_v"), {}, ""}));
   for (int i = 0; i < 20; ++i) EXPECT_EQ(post("/api/admin/freeze", "", {{"X-API-Key", "ota_v"}}).status, 403);
