@@ -150,7 +150,8 @@ TEST_F(AdminKeys, AreMadeByAdminsShownOnceAndKnownByTheirHash) {
   const auto key = made.at("key").get<std::string>();
   EXPECT_EQ(key.rfind("ota_", 0), 0U);
   EXPECT_EQ(made.at("expires_at"), "2031-05-01T00:00:00.000000+00:00");
-  const auto* found = keys_.keys()->find(test_sha256(key));
+  const auto ring = keys_.keys();
+  const auto* found = ring->find(test_sha256(key));
   ASSERT_NE(found, nullptr);
   EXPECT_EQ(found->name, "ci");
   EXPECT_EQ(found->role, KeyRole::publisher);
