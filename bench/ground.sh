@@ -9,9 +9,9 @@ BENCH_IMAGE_BYTES=1048576
 prepare_ground() {
   mkdir -p "$1"
   BENCH_DIR=$(readlink -f "$1")
-  unset "${!PG@}" MQTT_URL MQTT_SHARED_GROUP # never somebody's real database or broker
-  export DEVICE_MESSAGES_PER_SECOND=0         # a few generated devices stand for many
   ensure_setup
+  forget_callers_settings
+  export DEVICE_MESSAGES_PER_SECOND=0 # a few generated devices stand for many
   cmake --build "$(build_dir)" --target bench -j "$(build_jobs)" >"$BENCH_DIR/build.log" 2>&1 ||
     die "the benchmark's programs could not be built; see $BENCH_DIR/build.log"
   if [[ " ${BENCH_CHOSEN[*]} " == *" download "* ]]; then ensure_nginx; fi

@@ -40,6 +40,10 @@ SERVER_RENEW_SECONDS=$((30 * 86400))
 # A list with less left is written anew at the next init: an expired one refuses every device.
 LIST_RENEW_SECONDS=$((30 * 86400))
 
+# What a failure leaves half made.
+TEMPORARIES=()
+trap 'rm -f "${TEMPORARIES[@]}"' EXIT
+
 die() {
   printf 'ota: %s\n' "$1" >&2
   exit "${2:-1}"
@@ -74,6 +78,7 @@ issue() {
   shift 5
   key=$(mktemp "$directory/.key.XXXXXX")
   certificate=$(mktemp "$directory/.crt.XXXXXX")
+  TEMPORARIES+=("$key" "$certificate")
   run_openssl req -config "$CONFIGURATION" -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -noenc -sha256 \
     -subj "/CN=$common_name" -days "$days" -extensions "$section" -keyout "$key" -out "$certificate" "$@"
   # A server sends its chain: devices know the root alone.

@@ -50,18 +50,18 @@ launch_broker() {
   launch mosquitto "$(broker_conf)" env ${library:+"LD_LIBRARY_PATH=$library"} "$binary" -c "$(broker_conf)"
 }
 
-# fill_template FILE: the @NAME@ marks of a template, by the shell, so that no value needs escaping.
+# fill_template FILE: the @NAME@ marks of a template, by the shell. In quotes no character of a value is special.
 fill_template() {
   local text
   text=$(cat "$1")
-  text=${text//@USER@/$(id -un)}
-  text=${text//@HOST@/$BIND_HOST}
-  text=${text//@ROOT@/$MQTT_ROOT}
-  text=${text//@CA_DIR@/$STACK_DIR/ca}
-  text=${text//@CONF_DIR@/$STACK_DIR/mosquitto}
-  text=${text//@DATA_DIR@/$STACK_DIR/mosquitto/data}
-  text=${text//@MQTTS_PORT@/$MQTTS_PORT}
-  text=${text//@MQTT_INTERNAL_PORT@/$MQTT_INTERNAL_PORT}
+  text=${text//@USER@/"$(id -un)"}
+  text=${text//@HOST@/"$BIND_HOST"}
+  text=${text//@ROOT@/"$MQTT_ROOT"}
+  text=${text//@CA_DIR@/"$STACK_DIR/ca"}
+  text=${text//@CONF_DIR@/"$STACK_DIR/mosquitto"}
+  text=${text//@DATA_DIR@/"$STACK_DIR/mosquitto/data"}
+  text=${text//@MQTTS_PORT@/"$MQTTS_PORT"}
+  text=${text//@MQTT_INTERNAL_PORT@/"$MQTT_INTERNAL_PORT"}
   printf '%s\n' "$text"
 }
 

@@ -186,12 +186,17 @@ show_log_tail() {
 
 # lock FILE [SECONDS]: holds an exclusive lock until this shell ends or calls unlock.
 lock() {
-  exec {LOCK_FD}>>"$1"
-  chmod 0600 "$1" 2>/dev/null || true # who can read it could hold it
-  if ! flock -n "$LOCK_FD"; then
-    say "waiting for another ./ota that works in ${1%/*}"
-    flock -w "${2:-120}" "$LOCK_FD" || die "another ./ota still works in ${1%/*}; try again when it is done"
-  fi
+  while true; do
+    exec {LOCK_FD}>>"$1"
+    chmod 0600 "$1" 2>/dev/null || true # who can read it could hold it
+    if ! flock -n "$LOCK_FD"; then
+      say "waiting for another ./ota that works in ${1%/*}"
+      flock -w "${2:-120}" "$LOCK_FD" || die "another ./ota still works in ${1%/*}; try again when it is done"
+    fi
+    # Whoever held it may have deleted the file with the stack.
+    [[ ! $1 -ef /proc/$BASHPID/fd/$LOCK_FD ]] || return 0
+    unlock
+  done
 }
 
 unlock() { exec {LOCK_FD}>&-; }

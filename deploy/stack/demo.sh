@@ -53,14 +53,11 @@ verb_demo() {
   if ! [[ $devices =~ ^[1-9][0-9]{0,2}$ ]] || ((devices < 5 || devices > 400)); then
     usage_error "--devices '$devices' is not a number from 5 to 400"
   fi
-  # The demo's stack is private, whatever database or broker the caller's shell points to.
-  unset "${!PG@}" "${!MQTT_@}" API_KEY PUBLIC_URL
   BUILD_TARGETS=("${STACK_TARGETS[@]}")
   ensure_setup
-  begin_demo_stack "$directory"
+  forget_callers_settings
   STOP_AT_END=$stop_at_end
-  trap end_demo EXIT
-  trap 'STOP_AT_END=1; exit 130' INT TERM
+  begin_demo_stack "$directory"
   name_fleet "$devices"
   run_demo
 }
@@ -82,8 +79,13 @@ begin_demo_stack() {
   fi
   DEMO_WAS_RUNNING=0
   if [[ -e $directory/settings ]] && (open_stack "$directory" && bridge_is_alive); then DEMO_WAS_RUNNING=1; fi
+  STACK_DIR=$directory
+  DEMO_IS_UP=0
+  trap end_demo EXIT
+  trap 'STOP_AT_END=1; exit 130' INT TERM
   ota_quietly up --dir "$directory" "${DEMO_TRANSPORT[@]}"
   open_stack "$directory"
+  DEMO_IS_UP=1
   [[ $BROKER_KIND == private ]] || die "$STACK_DIR uses an external broker; the demo enrols devices at a private one"
   DEMO_DIR=$STACK_DIR/demo$DEMO_TAG
   mkdir -p "$DEMO_DIR"
@@ -99,10 +101,14 @@ end_demo() {
   local status=$?
   trap - EXIT
   trap '' INT TERM
-  if ((!STOP_AT_END)); then
+  if [[ ! -e $STACK_DIR/settings ]]; then
+    : # nothing has begun
+  elif ((!STOP_AT_END && DEMO_IS_UP)); then
     print_demo_urls
+  elif ((!STOP_AT_END)); then
+    say "what has started goes on; ./ota down --dir $STACK_DIR stops it"
   elif ((DEMO_WAS_RUNNING)); then
-    stop_fleet
+    if ((DEMO_IS_UP)); then stop_fleet; fi
   else
     ota_quietly down --dir "$STACK_DIR" || status=1
   fi

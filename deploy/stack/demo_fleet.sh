@@ -30,7 +30,11 @@ bucket_of() {
   printf '%s' "$bucket"
 }
 
-enrol_fleet() { device_add "${MQTT_IDS[@]}" >/dev/null; }
+enrol_fleet() {
+  lock "$STACK_DIR/lock"
+  device_add "${MQTT_IDS[@]}" >/dev/null
+  unlock
+}
 
 start_fleet() {
   mkdir -p "$DEMO_DIR/state"

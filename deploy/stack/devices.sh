@@ -44,7 +44,9 @@ verb_device() {
   require_device_ids "${ids[@]}"
   open_stack "${directory:-$OTA_ROOT/.run}"
   [[ -s $STACK_DIR/ca/ca.crt ]] || die "$STACK_DIR has no certificate authority of its own (its broker is $BROKER_KIND)"
+  lock "$STACK_DIR/lock"
   "device_$action" "${ids[@]}"
+  unlock
 }
 
 require_device_ids() {

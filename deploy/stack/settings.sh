@@ -27,10 +27,14 @@ make_stack_dir() {
   mkdir -p "$STACK_DIR/logs" "$STACK_DIR/run"
 }
 
-# open_stack DIR: an existing one.
-open_stack() {
+# find_stack DIR: an existing one; open_stack also reads its settings.
+find_stack() {
   [[ -e $1/settings ]] || die "there is no stack in $1; ./ota up --dir $1 makes one"
   STACK_DIR=$(readlink -f "$1")
+}
+
+open_stack() {
+  find_stack "$1"
   load_settings
 }
 

@@ -50,6 +50,8 @@ build_dir() { printf '%s' "${OTA_BUILD_DIR:-$OTA_ROOT/build/$BUILD_PRESET}"; }
 ensure_setup() {
   [[ -z ${OTA_BUILD_DIR:-} ]] || return 0
   mkdir -p "$OTA_ROOT/.deps"
+  [[ -w $OTA_ROOT/.deps ]] ||
+    die "$OTA_ROOT/.deps is not yours (root may have run ./ota here); have it given to you: chown -R $(id -un) $OTA_ROOT"
   lock "$OTA_ROOT/.deps/lock" 3600
   ensure_packages "${PACKAGES[@]}"
   ensure_httplib
@@ -59,8 +61,6 @@ ensure_setup() {
 }
 
 # ---- packages ----------------------------------------------------------------------------------
-
-is_installed() { [[ $(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null) == installed ]]; }
 
 # Prints those of the packages that are not installed, a line each.
 missing_packages() {
@@ -90,7 +90,7 @@ as_root() {
   elif command -v sudo >/dev/null; then
     sudo "$@" >&2
   else
-    die "'$*' needs root and there is no sudo; run ./ota setup once as root"
+    die "this needs root and there is no sudo; have root run '$*', then try again"
   fi
 }
 
@@ -117,10 +117,11 @@ ensure_httplib() {
 }
 
 # Only the header is kept; it replaces an older one in one step after everything has succeeded.
-fetch_httplib_source() {
-  local work version
+# In a shell of its own, so that however it ends its working folder goes with it.
+fetch_httplib_source() (
   say "fetching cpp-httplib (this release's is older than $HTTPLIB_VERSION_MIN) from Debian 13's source package"
   work=$(mktemp -d)
+  trap 'rm -rf "$work"' EXIT
   private_apt_open "$work/apt" deb-src trixie trixie-security ||
     die "cpp-httplib's source package is not reachable: no Debian mirror answered (tried: $(debian_mirrors | tr '\n' ' '))"
   (cd "$work" && private_apt "$work/apt" apt-get -q source --download-only cpp-httplib) >"$work/log" 2>&1 ||
@@ -133,8 +134,7 @@ fetch_httplib_source() {
     die "the mirror's cpp-httplib is ${version:-unreadable}, $HTTPLIB_VERSION_MIN or newer is needed"
   mkdir -p "${HTTPLIB_HEADER%/*}"
   write_atomically "$HTTPLIB_HEADER" 0644 <"$work/source/httplib.h"
-  rm -rf "$work"
-}
+)
 
 # ---- Mosquitto ---------------------------------------------------------------------------------
 
@@ -154,26 +154,25 @@ ensure_mosquitto() {
   fi
 }
 
-fetch_mosquitto_backport() {
-  local work package version
-  local -a packages=(mosquitto mosquitto-clients libmosquitto1 libwebsockets17)
+fetch_mosquitto_backport() (
+  packages=(mosquitto mosquitto-clients libmosquitto1 libwebsockets17)
   work=$(mktemp -d)
-  private_apt_open "$work/apt" deb bookworm bookworm-backports || { rm -rf "$work"; return 1; }
+  trap 'rm -rf "$work" "$MOSQUITTO_PRIVATE.new"' EXIT
+  private_apt_open "$work/apt" deb bookworm bookworm-backports || exit 1
   for package in "${packages[@]}"; do
     (cd "$work" && private_apt "$work/apt" apt-get -q download "$package/bookworm-backports" ||
       private_apt "$work/apt" apt-get -q download "$package") >"$work/log" 2>&1 || true
   done
-  compgen -G "$work/mosquitto_*.deb" >/dev/null || { rm -rf "$work"; return 1; }
+  compgen -G "$work/mosquitto_*.deb" >/dev/null || exit 1
   rm -rf "$MOSQUITTO_PRIVATE.new"
-  for package in "$work"/*.deb; do dpkg -x "$package" "$MOSQUITTO_PRIVATE.new" || return 1; done
-  rm -rf "$work"
+  for package in "$work"/*.deb; do dpkg -x "$package" "$MOSQUITTO_PRIVATE.new" || exit 1; done
   # Proof that every library it needs is there: it prints its version (and exits with a status of its own).
   version=$(LD_LIBRARY_PATH=$(mosquitto_library_path "$MOSQUITTO_PRIVATE.new") \
     "$MOSQUITTO_PRIVATE.new/usr/sbin/mosquitto" -h 2>&1 | head -n 1) || true
-  [[ $version == 'mosquitto version 2'* ]] || return 1
+  [[ $version == 'mosquitto version 2'* ]] || exit 1
   rm -rf "$MOSQUITTO_PRIVATE"
   mv "$MOSQUITTO_PRIVATE.new" "$MOSQUITTO_PRIVATE"
-}
+)
 
 mosquitto_library_path() { printf '%s' "$1/usr/lib/$(dpkg-architecture -qDEB_HOST_MULTIARCH 2>/dev/null || gcc -print-multiarch)"; }
 
@@ -187,6 +186,16 @@ ensure_built() {
   fi
   ninja -C "$directory" -j "$(build_jobs)" "${BUILD_TARGETS[@]}" 2>&1 | show_build_progress ||
     die "the build failed; the compiler's message is above"
+}
+
+# A demo, a benchmark and the tests stand on parts of their own, whatever database, broker, folder or rules the
+# caller's shell points to. The bridge knows the names of all its variables.
+forget_callers_settings() {
+  local name
+  unset "${!PG@}"
+  while read -r name; do
+    [[ $name == LOG_LEVEL ]] || unset "$name"
+  done < <("$(build_dir)/bridge/ota-bridge" --help | sed -n '/^Environment/,$ s/^  \([A-Z][A-Z0-9_]*\)[ :].*/\1/p')
 }
 
 # Ninja's steps on one line of a terminal, line by line elsewhere; nothing at all when there was nothing to do.

@@ -120,8 +120,9 @@ verb_down() {
     esac
     shift
   done
-  open_stack "${directory:-$OTA_ROOT/.run}"
+  find_stack "${directory:-$OTA_ROOT/.run}"
   lock "$STACK_DIR/lock"
+  load_settings # not before: another ./ota may have been making them
   if ((purge)); then
     stop_parts QUIT
     purge_stack
@@ -150,7 +151,7 @@ stop_parts() {
 purge_stack() {
   local name
   remove_cluster
-  for name in logs run ca devices mosquitto firmware settings stack.env lock; do
+  for name in logs run ca devices mosquitto firmware postgres stack.env settings lock; do
     rm -rf "${STACK_DIR:?}/$name"
   done
   rm -rf "${STACK_DIR:?}"/demo "${STACK_DIR:?}"/demo-*

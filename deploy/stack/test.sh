@@ -32,6 +32,7 @@ verb_test() {
   [[ $jobs =~ ^[1-9][0-9]{0,2}$ ]] || usage_error "-j '$jobs' is not a number of jobs"
   unset OTA_BUILD_DIR
   ensure_setup
+  forget_callers_settings
   directory=$(build_dir)
   results=$directory/test-results
   rm -rf "$results"
