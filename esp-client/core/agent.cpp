@@ -148,20 +148,21 @@ bool Agent::on_response(const ResponseHead& head) {
   if (machine_.state() != State::kLoading) return false;
   const Record& record = machine_.record();
   const Verdict verdict = judge_response(head, record.target, record.offset_bytes);
-  if (verdict.kind == Verdict::Kind::kContinue) return true;
-  Event event;
   if (verdict.kind == Verdict::Kind::kFail) {
-    failure_ = verdict.failure;
-    event.kind = EventKind::kDownloadFailed;
-    event.failure = &failure_;
-  } else if (ports_.slots.open(0)) {
-    event.kind = EventKind::kRestarted;
-  } else {
+    fail_download(verdict.failure);
+    return false;
+  }
+  if (verdict.kind == Verdict::Kind::kContinue && record.offset_bytes > 0) return true;
+  // Not before the image is on its way: tries that bring nothing would wear the flash out.
+  if (!ports_.slots.open(0)) {
     fail_download(FailureKind::kFlash, "the slot cannot be erased");
     return false;
   }
+  if (verdict.kind == Verdict::Kind::kContinue) return true;
+  Event event;
+  event.kind = EventKind::kRestarted;
   dispatch(event);
-  return verdict.kind == Verdict::Kind::kRestart;
+  return true;
 }
 
 bool Agent::on_data(const std::uint8_t* bytes, std::size_t count) {
@@ -210,7 +211,11 @@ void Agent::poll() {
 }
 
 void Agent::fail_download(FailureKind kind, std::string_view reason) {
-  failure_ = DownloadFailure{kind, 0, plain_reason(reason)};
+  fail_download(DownloadFailure{kind, 0, plain_reason(reason)});
+}
+
+void Agent::fail_download(const DownloadFailure& failure) {
+  failure_ = failure;
   Event event;
   event.kind = EventKind::kDownloadFailed;
   event.failure = &failure_;
@@ -295,12 +300,11 @@ void Agent::publish_status(const Action& action) {
 bool Agent::start_download(Event& outcome) {
   const Record& record = machine_.record();
   fetch_.stop();
-  if (ports_.slots.open(record.offset_bytes)) {
+  if (record.offset_bytes == 0 || ports_.slots.open(record.offset_bytes)) {
     ports_.download.start(record.target.url.view(), record.offset_bytes);
     return false;
   }
-  failure_ = DownloadFailure{record.offset_bytes > 0 ? FailureKind::kRangeLost : FailureKind::kFlash, 0,
-                             Reason().append_cut("the slot cannot be opened")};
+  failure_ = DownloadFailure{FailureKind::kRangeLost, 0, Reason().append_cut("the slot cannot be opened")};
   outcome.kind = EventKind::kDownloadFailed;
   outcome.failure = &failure_;
   return true;

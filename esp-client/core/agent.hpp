@@ -67,6 +67,7 @@ class Agent {
   [[nodiscard]] TrustFloor trust_floor() const;
   [[nodiscard]] const char* distrust(const Offer& offer, Vouched& vouched);
   void fail_download(FailureKind kind, std::string_view reason);
+  void fail_download(const DownloadFailure& failure);
 
   Identity identity_;
   Ports ports_;

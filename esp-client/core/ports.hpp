@@ -48,8 +48,9 @@ using Digest = std::array<std::uint8_t, 32>;
 class Slots {
  public:
   virtual BootInfo boot_info() = 0;
-  // Makes the other slot ready for writing from offset_bytes on, keeping what is before it; at 0 it is
-  // erased. False: the first offset_bytes are not there.
+  // Makes the other slot ready for writing from offset_bytes on, keeping what is before it; at 0, which is
+  // asked for only once the server has begun to answer, it is erased. False: the first offset_bytes are not
+  // there.
   [[nodiscard]] virtual bool open(std::uint64_t offset_bytes) = 0;
   [[nodiscard]] virtual bool write(const std::uint8_t* bytes, std::size_t count) = 0;
   // SHA-256 of the other slot's first size_bytes, read back from the flash; what it read is durable.

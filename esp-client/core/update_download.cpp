@@ -39,7 +39,7 @@ void UpdateMachine::resume(const Event& event) {
   record_.target = offer;
   best_offset_bytes_ = record_.offset_bytes;
   reported_percent_ = percent_of(record_.offset_bytes, offer.size_bytes);
-  add(ActionKind::kPersist);
+  persist();
   if (record_.offset_bytes == record_.target.size_bytes) return verify(event);
   add_step(Status::kDownloading);
   start_download();
@@ -61,7 +61,7 @@ void UpdateMachine::adopt(const Offer& offer) {
   const bool other_url = offer.url != record_.target.url;
   if (other_attempt || other_url) {
     record_.target = offer;
-    add(ActionKind::kPersist);
+    persist();
   }
   if (other_attempt) add_step(Status::kDownloading);
   // A fresh URL ends the wait for one; who waits for his turn or for the network goes on waiting.
@@ -79,7 +79,7 @@ bool UpdateMachine::acceptable(const Offer& offer) {
                  .append_number(slot_bytes_));
   note("an image that does not fit");
   if (state_ == State::kIdle) hold_back(offer.sha256);
-  add(ActionKind::kPersist);
+  persist();
   send_results();
   return false;
 }
@@ -91,7 +91,7 @@ void UpdateMachine::refuse(const Event& event) {
   if (offer.version.empty() || has_result_for(offer) || now_ms_ < hold_until_ms_) return;
   add_result(offer, Status::kFailed, Reason().append_cut("offer refused: ").append_cut(event.text));
   hold_back(Sha256Hex());
-  add(ActionKind::kPersist);
+  persist();
   send_results();
 }
 
@@ -109,7 +109,7 @@ void UpdateMachine::begin(const Offer& offer) {
   reported_percent_ = 0;
   best_offset_bytes_ = 0;
   note(offer.version.view());
-  add(ActionKind::kPersist);
+  persist();
   if (offer.start_within_s > 0) {
     // A fleet that is offered something at the same moment does not begin at the same moment.
     add_step(Status::kPending);
@@ -146,7 +146,8 @@ void UpdateMachine::start_download() {
 void UpdateMachine::wait(std::uint64_t delay_ms) {
   state_ = State::kWaiting;
   wait_until_ms_ = now_ms_ + delay_ms;
-  add(ActionKind::kPersist);  // how far it came, should the power go now
+  // How far it came, should the power go now. A try that brought nothing costs the flash nothing.
+  if (record_.offset_bytes != stored_offset_bytes_) persist();
 }
 
 void UpdateMachine::restart(const Event&) {
@@ -168,7 +169,7 @@ void UpdateMachine::progress(const Event& event) {
   if (percent < reported_percent_ + 10 || now_ms_ < progress_due_ms_) return;
   progress_due_ms_ = now_ms_ + timing_.progress_gap_ms;
   reported_percent_ = percent - percent % 10;
-  add(ActionKind::kPersist);
+  persist();
   add_step(Status::kDownloading);
 }
 
@@ -244,7 +245,7 @@ void UpdateMachine::reject(const Event& event) {
     reported_percent_ = 0;
     note("the pieces do not fit together: once more from the start");
     state_ = State::kResuming;
-    add(ActionKind::kPersist);
+    persist();
     if (live_) start_download();
     return;
   }
@@ -257,7 +258,7 @@ void UpdateMachine::install(const Event&) {
   record_.phase = Phase::kInstalling;
   ++record_.install_tries;
   install_until_ms_ = now_ms_ + timing_.install_report_wait_ms;
-  add(ActionKind::kPersist);
+  persist();
   add_step(Status::kDownloaded);
   add_step(Status::kInstalling);
   install_report_ = report_number_;

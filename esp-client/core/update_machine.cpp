@@ -54,6 +54,7 @@ const ActionList& UpdateMachine::handle(const Event& event) {
   now_ms_ = event.now_ms;
   const Handler handler = kHandlers[static_cast<std::size_t>(step_for(event.kind, state_))];
   if (handler != nullptr) (this->*handler)(event);
+  if (actions_.has(ActionKind::kPersist)) stored_offset_bytes_ = record_.offset_bytes;
   return actions_;
 }
 
@@ -108,7 +109,7 @@ void UpdateMachine::boot(const Event& event) {
     if (runs_already) record_.phase = Phase::kNone;
     state_ = runs_already ? State::kIdle : State::kResuming;
   }
-  add(ActionKind::kPersist);
+  persist();
   // The rollback flag is cleared only behind the record that tells of it.
   if (event.boot->rolled_back && state_ != State::kTrial) add(ActionKind::kConfirm);
   if (state_ == State::kVerifying) add(ActionKind::kVerify);
@@ -151,7 +152,7 @@ void UpdateMachine::confirmed(const Event&) {
   }
   record_.phase = Phase::kNone;
   state_ = State::kIdle;
-  add(ActionKind::kPersist);
+  persist();
   add(ActionKind::kPublishPresence);
   send_check();  // the hello with the new version comes before the result
   send_results();
@@ -212,7 +213,7 @@ void UpdateMachine::ack(const Event& event) {
     }
     --record_.result_count;
     results_tries_ = 0;
-    add(ActionKind::kPersist);
+    persist();
     Action action;
     action.kind = ActionKind::kSettled;
     action.recorded = event.recorded;
@@ -298,7 +299,7 @@ void UpdateMachine::finish(Status status, const Reason& reason) {
   record_.install_tries = 0;
   state_ = State::kIdle;
   note(reason.view());
-  add(ActionKind::kPersist);
+  persist();
   if (!connected_) return;
   Action action;
   action.kind = ActionKind::kPublishStatus;
@@ -320,6 +321,11 @@ void UpdateMachine::add(ActionKind kind) {
   Action action;
   action.kind = kind;
   actions_.add(action);
+}
+
+// What is stored is the record as this event leaves it, so once is enough.
+void UpdateMachine::persist() {
+  if (!actions_.has(ActionKind::kPersist)) add(ActionKind::kPersist);
 }
 
 void UpdateMachine::add_step(Status status) {

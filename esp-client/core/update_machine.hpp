@@ -77,6 +77,12 @@ class ActionList {
     if (size_ < kCapacity) actions_[size_++] = action;
   }
   void clear() { size_ = 0; }
+  [[nodiscard]] bool has(ActionKind kind) const {
+    for (const Action& action : *this) {
+      if (action.kind == kind) return true;
+    }
+    return false;
+  }
   [[nodiscard]] const Action* begin() const { return actions_.data(); }
   [[nodiscard]] const Action* end() const { return actions_.data() + size_; }
   [[nodiscard]] std::size_t size() const { return size_; }
@@ -146,6 +152,7 @@ class UpdateMachine {
   void tick_trial(const Event& event);
 
   void add(ActionKind kind);
+  void persist();
   void add_step(Status status);
   void send_check();
   void send_results();
@@ -196,6 +203,7 @@ class UpdateMachine {
   unsigned reported_percent_ = 0;
   std::uint64_t progress_due_ms_ = 0;
   std::uint64_t best_offset_bytes_ = 0;
+  std::uint64_t stored_offset_bytes_ = 0;  // of the record as it was last handed over to be stored
   std::uint64_t wait_until_ms_ = 0;
   std::uint64_t window_start_ms_ = 0;
   std::uint64_t window_offset_bytes_ = 0;

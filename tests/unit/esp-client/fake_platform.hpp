@@ -109,6 +109,11 @@ class FakePlatform final : public Mqtt,
     if (!agent_.on_response(head)) return;
     if (feed(image.substr(static_cast<std::size_t>(from)))) agent_.on_download_end("");
   }
+  bool respond(unsigned status) {
+    ResponseHead head;
+    head.status = status;
+    return agent_.on_response(head);
+  }
   bool feed(const std::string& bytes) {
     for (std::size_t at = 0; at < bytes.size(); at += 1000) {
       const std::size_t count = std::min<std::size_t>(1000, bytes.size() - at);
@@ -139,10 +144,13 @@ class FakePlatform final : public Mqtt,
   std::string download_url;
   std::uint64_t download_offset = 0;
   unsigned stops = 0;
+  unsigned erasures = 0;
+  unsigned saves = 0;
   std::optional<Reboot> reboot_wanted;
   std::vector<std::pair<Result, bool>> settled;
   std::vector<std::string> problems;
   bool activate_works = true;
+  bool open_works = true;
   bool write_works = true;
   bool save_works = true;
   std::uint64_t slot_bytes = kSlotBytes;
@@ -172,12 +180,14 @@ class FakePlatform final : public Mqtt,
   }
   [[nodiscard]] bool open(std::uint64_t offset_bytes) override {
     std::string& slot = other_slot();
-    if (slot.size() < offset_bytes || !spend_write()) return false;
+    if (!open_works || slot.size() < offset_bytes || !spend_write()) return false;
+    if (offset_bytes == 0) ++erasures;
     slot.resize(static_cast<std::size_t>(offset_bytes));
+    open_ = true;
     return true;
   }
   [[nodiscard]] bool write(const std::uint8_t* bytes, std::size_t count) override {
-    if (!write_works) return false;
+    if (!write_works || !open_) return false;
     const bool whole = spend_write();
     if (!whole && !cut_now_) return false;
     cut_now_ = false;
@@ -215,6 +225,7 @@ class FakePlatform final : public Mqtt,
     return flash_.record.size();
   }
   [[nodiscard]] bool save(std::string_view blob) override {
+    ++saves;
     if (!save_works || !spend_write()) return false;
     flash_.record = blob;
     return true;
@@ -249,6 +260,7 @@ class FakePlatform final : public Mqtt,
   std::uint64_t now_ms_;
   static inline std::uint64_t random_ = 0x5EED;  // never the same in two boots
   bool cut_now_ = false;
+  bool open_ = false;
   Agent agent_;
 };
 

@@ -129,6 +129,12 @@ const Fault kFaults[] = {
        d.serve(image());
      },
      State::kIdle, "the slot cannot be written"},
+    {"FlashThatCannotBeErased",
+     [](FakePlatform& d) {
+       d.open_works = false;
+       respond(d, head_of(200));
+     },
+     State::kIdle, "the slot cannot be erased"},
     {"SlotSwitchFails",
      [](FakePlatform& d) {
        d.activate_works = false;
@@ -171,6 +177,41 @@ TEST(FaultDetails, BusyWaitsAtLeastAsLongAsAsked) {
   while (!device.downloading) ASSERT_TRUE(device.advance_to_deadline());
   EXPECT_GE(device.now_ms() - from_ms, 7000U);
   EXPECT_LE(device.now_ms() - from_ms, 12'000U);
+}
+
+TEST(FaultDetails, AServerThatIsBusyOrAwayCostsNoErasureAndNoStoredRecord) {
+  Flash flash;
+  flash.slots[1] = "the image before";
+  FakePlatform device(flash);
+  device.agent().on_connected();
+  device.offer(offer_json(image()));
+  const unsigned saves = device.saves;
+  for (int tries = 0; tries < 5; ++tries) {
+    respond(device, head_of(503));
+    while (device.agent().machine().state() == State::kWaiting) device.advance_to_deadline();
+    network_fails(device, 1);
+  }
+  EXPECT_EQ(device.erasures, 0U);
+  EXPECT_EQ(device.saves, saves);
+  EXPECT_EQ(flash.slots[1], "the image before");
+  device.serve(image());
+  EXPECT_EQ(device.erasures, 1U);
+  EXPECT_EQ(device.agent().machine().state(), State::kInstalling);
+}
+
+TEST(FaultDetails, WhatATryHasBroughtIsStoredBeforeTheNext) {
+  Flash flash;
+  FakePlatform device(flash);
+  device.agent().on_connected();
+  device.offer(offer_json(image()));
+  respond(device, head_of(200));
+  device.feed(image().substr(0, 3'000));
+  const unsigned saves = device.saves;
+  device.agent().on_download_end("connection reset");
+  EXPECT_EQ(device.saves, saves + 1);
+  Record record;
+  ASSERT_TRUE(decode_record(flash.record, record));
+  EXPECT_EQ(record.offset_bytes, 3'000U);
 }
 
 TEST(FaultDetails, ARefusedUrlIsAskedForAnewAndTheFreshOneIsUsed) {

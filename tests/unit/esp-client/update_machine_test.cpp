@@ -150,6 +150,7 @@ TEST_F(UpdateLoop, AnotherImageTakesThePlaceOfTheOneUnderWay) {
 TEST_F(UpdateLoop, TheSameImageInANewAttemptGoesOn) {
   connect();
   device().offer(offer_json(image_));
+  device().respond(200);
   device().feed(image_.substr(0, 20'000));
   device().offer(offer_json(image_, "1.1.0", 300));
   EXPECT_EQ(device().stops, 0U);
@@ -248,6 +249,7 @@ TEST_F(UpdateLoop, ChecksAreRepeatedUntilAnsweredAndThenAtTheInterval) {
 TEST_F(UpdateLoop, AnInterruptedDownloadGoesOnOnlyWhenStillWanted) {
   connect();
   device().offer(offer_json(image_));
+  device().respond(200);
   device().feed(image_.substr(0, 20'000));
   device().advance(FakePlatform::timing.progress_gap_ms);
   device().feed(image_.substr(20'000, 5'000));
@@ -268,6 +270,7 @@ TEST_F(UpdateLoop, AnInterruptedDownloadGoesOnOnlyWhenStillWanted) {
 TEST_F(UpdateLoop, PiecesThatDoNotFitTogetherAreLoadedOnceMore) {
   connect();
   device().offer(offer_json(image_));
+  device().respond(200);
   device().feed(image_.substr(0, 20'000));
   device().agent().on_download_end("connection reset");
   flash_.slots[1][100] = '!';  // a bit has flipped
@@ -278,6 +281,15 @@ TEST_F(UpdateLoop, PiecesThatDoNotFitTogetherAreLoadedOnceMore) {
   EXPECT_EQ(device().download_offset, 0U);
   device().serve(image_);
   EXPECT_EQ(state(), State::kInstalling);
+}
+
+TEST_F(UpdateLoop, ATakenOfferIsStoredOnce) {
+  connect();
+  const unsigned saves = device().saves;
+  device().offer(offer_json(image_, "1.1.0", 257, R"(,"start_within_seconds":3600)"));
+  EXPECT_EQ(device().saves, saves + 1);
+  device().offer(offer_json(image_of(40'000, 'y'), "1.2.0", 258, R"(,"start_within_seconds":3600)"));
+  EXPECT_EQ(device().saves, saves + 2) << "with the result of the one whose place it takes";
 }
 
 TEST_F(UpdateLoop, WhatFailedIsNotTriedAgainAtOnce) {
@@ -307,6 +319,7 @@ TEST_F(UpdateLoop, ProgressIsToldInTensAndNotMoreThanOnceASecond) {
   connect();
   device().offer(offer_json(image_));
   const std::size_t before = device().count(Topic::kStatus);
+  device().respond(200);
   device().feed(image_.substr(0, 25'000));
   EXPECT_EQ(device().count(Topic::kStatus), before);
   device().advance(FakePlatform::timing.progress_gap_ms);

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "esp-client/core/update_machine.hpp"
 
 namespace ota::device {
@@ -92,7 +94,12 @@ TEST(UpdateMachine, AnyEventsInAnyOrderKeepTheActionListShort) {
     event.failure = &failure;
     event.kind = EventKind::kBoot;
     for (int step = 0; step < 200; ++step) {
-      longest = std::max(longest, machine.handle(event).size());
+      const ActionList& actions = machine.handle(event);
+      longest = std::max(longest, actions.size());
+      EXPECT_LE(std::count_if(actions.begin(), actions.end(),
+                              [](const Action& action) { return action.kind == ActionKind::kPersist; }),
+                1)
+          << "the same record stored twice";
       event.kind = static_cast<EventKind>(1 + dice.up_to(kEventCount - 2));
       event.now_ms += dice.up_to(20'000);
       (void)offer.version.assign(dice.up_to(2) == 0 ? "1.2.0" : "1.1.0");
