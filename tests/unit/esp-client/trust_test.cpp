@@ -3,95 +3,10 @@
 
 #include <functional>
 
-#include "tests/unit/esp-client/fake_platform.hpp"
+#include "tests/unit/esp-client/signed_offers.hpp"
 
 namespace ota::device::tests {
 namespace {
-
-// A signature here is the digest of key and text: the real ones are the host port's, with its own test.
-std::string sign(const std::string& key_id, const std::string& text) {
-  return fake_sha256_hex(key_id + text);
-}
-
-class KnownKey final : public Signatures {
- public:
-  [[nodiscard]] bool verify(std::string_view key_id, std::string_view signed_text,
-                            std::string_view signature) override {
-    return key_id == "prod-1" && signature == sign(std::string(key_id), std::string(signed_text));
-  }
-};
-
-const std::string& image() {
-  static const std::string bytes = image_of(20'000);
-  return bytes;
-}
-
-struct Words {
-  std::string model = "esp32";
-  std::string version = "1.1.0";
-  std::string sequence = "7";
-  std::string min_version;
-  std::string size = std::to_string(image().size());
-  std::string sha256 = fake_sha256_hex(image());
-  std::string expires;
-  std::string key = "prod-1";
-
-  [[nodiscard]] std::string text() const {
-    return "ota-manifest-v1\nmodel=" + model + "\nversion=" + version + "\nsequence=" + sequence + "\n" +
-           (min_version.empty() ? "" : "min_version=" + min_version + "\n") + "size=" + size +
-           "\nsha256=" + sha256 + "\n" + (expires.empty() ? "" : "expires=" + expires + "\n") + "key=" + key +
-           "\n";
-  }
-  [[nodiscard]] std::string manifest() const { return text() + "signature=" + sign(key, text()) + "\n"; }
-};
-
-std::string escaped(const std::string& text) {
-  std::string out;
-  for (const char c : text) out += c == '\n' ? "\\n" : std::string(1, c);
-  return out;
-}
-
-std::string with_manifest(const std::string& manifest, const std::string& extra = "",
-                          const std::string& version = "1.1.0", int attempt = 257) {
-  return offer_json(image(), version, attempt, R"(,"manifest":")" + escaped(manifest) + "\"" + extra);
-}
-
-class Trust : public ::testing::Test {
- protected:
-  void SetUp() override { FakePlatform::signatures = &key_; }
-  void TearDown() override {
-    FakePlatform::signatures = nullptr;
-    FakePlatform::built_at_s = 0;
-  }
-  // From the offer to the confirmed image.
-  void install(const std::string& offer) {
-    FakePlatform device(flash_);
-    device.agent().on_connected();
-    device.offer(offer);
-    ASSERT_TRUE(device.downloading);
-    device.serve(image());
-    device.ack(value_of(device.last(Topic::kStatus), "report_id"));
-    ASSERT_TRUE(device.reboot_wanted);
-    FakePlatform restarted(flash_);
-    restarted.agent().on_connected();
-    restarted.ack(value_of(restarted.last(Topic::kStatus), "report_id"));
-    ASSERT_EQ(restarted.settled.size(), 1U);
-    ASSERT_EQ(restarted.settled[0].first.status, Status::kSuccess);
-  }
-  // Why a device refuses an offer; empty when it begins with it.
-  std::string refusal_of(const std::string& offer) {
-    const std::string slot_before = flash_.slots[1 - flash_.active];
-    FakePlatform device(flash_);
-    device.agent().on_connected();
-    device.offer(offer);
-    if (device.downloading) return "";
-    EXPECT_EQ(flash_.slots[1 - flash_.active], slot_before) << "a refused offer touches no slot";
-    return value_of(device.last(Topic::kStatus), "error_message");
-  }
-
-  KnownKey key_;
-  Flash flash_;
-};
 
 struct Lie {
   const char* name;
@@ -279,77 +194,6 @@ TEST_F(Trust, KeysThatCameWithARestartHoldForWhatWasDownloadedBefore) {
   FakePlatform device(flash_);
   EXPECT_FALSE(device.reboot_wanted);
   EXPECT_EQ(flash_.version, "1.0.0");
-}
-
-// --- a manifest that had no room in the offer ------------------------------------------------------------
-
-std::string with_url() {
-  return offer_json(image(), "1.1.0", 257,
-                    R"(,"manifest_url":"/api/firmware/manifest/1.1.0?device_model=esp32")");
-}
-
-bool serve_manifest(FakePlatform& device, const std::string& text) {
-  ResponseHead head;
-  head.status = 200;
-  device.downloading = false;
-  if (!device.agent().on_response(head) || !device.feed(text)) return false;
-  device.agent().on_download_end("");
-  return true;
-}
-
-TEST_F(Trust, AManifestByUrlIsFetchedBeforeTheImage) {
-  FakePlatform device(flash_);
-  device.agent().on_connected();
-  device.offer(with_url());
-  ASSERT_EQ(device.download_url, "/api/firmware/manifest/1.1.0?device_model=esp32");
-  EXPECT_EQ(device.agent().machine().state(), State::kIdle);
-  ASSERT_TRUE(serve_manifest(device, Words().manifest()));
-  EXPECT_EQ(device.download_url, "/api/firmware/download/1.1.0");
-  device.serve(image());
-  EXPECT_EQ(device.agent().machine().state(), State::kInstalling);
-}
-
-TEST_F(Trust, AFetchedManifestIsJudgedLikeAnyOther) {
-  FakePlatform device(flash_);
-  device.agent().on_connected();
-  device.offer(with_url());
-  Words words;
-  words.key = "evil-1";
-  serve_manifest(device, words.manifest());
-  EXPECT_FALSE(device.downloading);
-  EXPECT_EQ(value_of(device.last(Topic::kStatus), "error_message"),
-            "offer refused: its manifest is not signed by a key of this device");
-}
-
-TEST_F(Trust, AnEndlessManifestIsCut) {
-  FakePlatform device(flash_);
-  device.agent().on_connected();
-  device.offer(with_url());
-  EXPECT_FALSE(serve_manifest(device, std::string(5000, 'x')));
-  EXPECT_EQ(device.agent().machine().state(), State::kIdle);
-}
-
-TEST_F(Trust, AManifestThatDoesNotComeIsAskedForWithTheNextCheck) {
-  FakePlatform device(flash_);
-  device.agent().on_connected();
-  device.offer(with_url());
-  const auto checks = device.count(Topic::kCheck);
-  device.agent().on_download_end("connection reset");
-  while (device.count(Topic::kCheck) == checks) ASSERT_TRUE(device.advance_to_deadline());
-  device.offer(with_url());
-  EXPECT_TRUE(serve_manifest(device, Words().manifest()));
-  EXPECT_EQ(device.agent().machine().state(), State::kLoading);
-}
-
-TEST_F(Trust, TheSameOfferDuringTheDownloadNeedsNoSecondFetch) {
-  FakePlatform device(flash_);
-  device.agent().on_connected();
-  device.offer(with_url());
-  ASSERT_TRUE(serve_manifest(device, Words().manifest()));
-  ASSERT_EQ(device.download_url, "/api/firmware/download/1.1.0");
-  device.offer(with_url());
-  EXPECT_EQ(device.download_url, "/api/firmware/download/1.1.0");
-  EXPECT_EQ(device.agent().machine().state(), State::kLoading);
 }
 
 }  // namespace
