@@ -67,16 +67,19 @@ void Agent::on_offer(std::string_view payload, bool live) {
       break;
     case AnswerKind::kNoUpdate:
       if (!live) return;
+      drop_fetch();
       event.kind = EventKind::kNoUpdate;
       break;
     case AnswerKind::kWithdrawn:
       // A withdrawal from before this connection still holds: attempt ids do not come back.
+      if (fetch_.is_for(answer.attempt_id)) drop_fetch();
       event.kind = EventKind::kWithdrawn;
       event.text = answer.attempt_id.view();
       break;
     case AnswerKind::kBad:
       if (ports_.observer != nullptr) ports_.observer->on_problem(answer.problem);
       if (!live) return;
+      drop_fetch();
       event.kind = EventKind::kBadOffer;
       event.text = answer.problem;
       break;
@@ -95,6 +98,7 @@ void Agent::weigh(Offer& offer, std::string_view manifest_url) {
     if (!loading) fetch_manifest(offer, manifest_url);
     return;
   }
+  drop_fetch();
   Vouched vouched;
   const char* problem = distrust(offer, vouched);
   offer.sequence = vouched.sequence;
@@ -116,6 +120,13 @@ void Agent::fetch_manifest(const Offer& offer, std::string_view manifest_url) {
   if (fetch_.covers(offer, now_ms)) return;
   fetch_.begin(offer, now_ms);
   ports_.download.start(manifest_url, 0);
+}
+
+// The server has said something newer, or taken back what it said.
+void Agent::drop_fetch() {
+  if (!fetch_.active()) return;
+  fetch_.stop();
+  ports_.download.stop();
 }
 
 void Agent::take_fetched() {

@@ -63,6 +63,7 @@ class Agent {
   void on_offer(std::string_view payload, bool live);
   void weigh(Offer& offer, std::string_view manifest_url);
   void fetch_manifest(const Offer& offer, std::string_view manifest_url);
+  void drop_fetch();
   void take_fetched();
   [[nodiscard]] TrustFloor trust_floor() const;
   [[nodiscard]] const char* distrust(const Offer& offer, Vouched& vouched);

@@ -29,7 +29,10 @@ class ManifestFetch {
   // Whether the same offer is being seen to already; after half a minute it is not any more.
   [[nodiscard]] bool covers(const Offer& offer, std::uint64_t now_ms) const {
     constexpr std::uint64_t kPatienceMs = 30'000;
-    return active_ && offer.same_image(offer_) && now_ms - began_ms_ < kPatienceMs;
+    return is_for(offer.attempt_id) && offer.same_image(offer_) && now_ms - began_ms_ < kPatienceMs;
+  }
+  [[nodiscard]] bool is_for(const AttemptId& attempt_id) const {
+    return active_ && attempt_id == offer_.attempt_id;
   }
   [[nodiscard]] Offer& offer() { return offer_; }
 
