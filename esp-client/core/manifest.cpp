@@ -1,5 +1,7 @@
 #include "esp-client/core/manifest.hpp"
 
+#include <array>
+
 namespace ota::device {
 namespace {
 
@@ -43,33 +45,35 @@ class Lines {
   std::string_view rest_;
 };
 
-// The three leading numbers of a semantic version; false when there are none.
-bool read_triple(std::string_view text, std::uint32_t (&numbers)[3]) {
-  if (!text.empty() && text.front() == 'v') text.remove_prefix(1);
+using Triple = std::array<std::uint32_t, 3>;
+
+// The leading numbers of a semantic version, missing ones 0; false when it cannot be one.
+bool read_triple(std::string_view text, Triple& numbers) {
+  numbers.fill(0);
+  if (!text.empty() && (text.front() == 'v' || text.front() == 'V')) text.remove_prefix(1);
+  text = text.substr(0, text.find_first_of("-+"));
   for (std::uint32_t& number : numbers) {
     std::size_t digits = 0;
-    number = 0;
     while (digits < text.size() && text[digits] >= '0' && text[digits] <= '9') {
       if (digits == 9) return false;
       number = number * 10 + static_cast<std::uint32_t>(text[digits++] - '0');
     }
-    if (digits == 0) return &number != &numbers[0] && text.empty();  // "1.2" is 1.2.0
+    if (digits == 0) return false;
     text.remove_prefix(digits);
-    if (!text.empty() && text.front() == '.') text.remove_prefix(1);
+    if (text.empty()) return true;
+    if (text.front() != '.') return false;
+    text.remove_prefix(1);
   }
-  return true;
+  return false;
 }
 
 // Whether `running` is old enough to be sure that it is below `least`. Finer points of the order
 // (pre-releases, builds behind a tag) are the server's.
 bool is_below(std::string_view running, std::string_view least) {
-  std::uint32_t have[3];
-  std::uint32_t want[3];
+  Triple have{};
+  Triple want{};
   if (!read_triple(running, have) || !read_triple(least, want)) return running != least;
-  for (int i = 0; i < 3; ++i) {
-    if (have[i] != want[i]) return have[i] < want[i];
-  }
-  return false;
+  return have < want;
 }
 
 }  // namespace
