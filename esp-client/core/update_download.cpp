@@ -18,7 +18,7 @@ unsigned percent_of(std::uint64_t bytes, std::uint64_t size_bytes) {
 void UpdateMachine::take(const Event& event) {
   answered();
   const Offer& offer = *event.offer;
-  if (offer.version == running_version_ || has_result_for(offer)) return;
+  if (is_settled(offer)) return;
   const bool held = held_sha256_.empty() || held_sha256_ == offer.sha256;
   if (held && now_ms_ < hold_until_ms_) {
     check_due_ms_ = check_due_ms_ < hold_until_ms_ ? check_due_ms_ : hold_until_ms_;
@@ -50,7 +50,7 @@ void UpdateMachine::compare(const Event& event) {
   answered();
   const Offer& offer = *event.offer;
   if (offer.same_image(record_.target)) return adopt(offer);
-  if (offer.version == running_version_ || has_result_for(offer) || !acceptable(offer)) return;
+  if (is_settled(offer) || !acceptable(offer)) return;
   if (state_ == State::kLoading) add(ActionKind::kStopDownload);
   finish(Status::kFailed, Reason().append_cut("superseded by ").append_cut(offer.version.view()));
   begin(offer);
@@ -88,7 +88,7 @@ void UpdateMachine::refuse(const Event& event) {
   answered();
   note(event.text);
   const Offer& offer = *event.offer;
-  if (offer.version.empty() || has_result_for(offer) || now_ms_ < hold_until_ms_) return;
+  if (offer.version.empty() || is_settled(offer) || now_ms_ < hold_until_ms_) return;
   add_result(offer, Status::kFailed, Reason().append_cut("offer refused: ").append_cut(event.text));
   hold_back(Sha256Hex());
   persist();

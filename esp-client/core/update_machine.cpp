@@ -285,7 +285,9 @@ void UpdateMachine::add_result(const Offer& offer, Status status, const Reason& 
   results_tries_ = 0;
 }
 
-bool UpdateMachine::has_result_for(const Offer& offer) const {
+// There is nothing to do about it: it runs already, or how it ended is still being told.
+bool UpdateMachine::is_settled(const Offer& offer) const {
+  if (offer.version == running_version_) return true;
   for (std::size_t i = 0; i < record_.result_count; ++i) {
     if (!offer.attempt_id.empty() && record_.results[i].attempt_id == offer.attempt_id) return true;
   }

@@ -160,7 +160,7 @@ class UpdateMachine {
   void settle_install(const BootInfo& boot_info);
   void raise_floor();
   void add_result(const Offer& offer, Status status, const Reason& reason);
-  [[nodiscard]] bool has_result_for(const Offer& offer) const;
+  [[nodiscard]] bool is_settled(const Offer& offer) const;
   [[nodiscard]] bool acceptable(const Offer& offer);
   void begin(const Offer& offer);
   void adopt(const Offer& offer);

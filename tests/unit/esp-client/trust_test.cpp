@@ -49,6 +49,15 @@ TEST_F(Trust, AnOfferWithoutAManifestIsRefused) {
   EXPECT_EQ(refusal_of(offer_json(image())), "offer refused: it carries no signed manifest");
 }
 
+TEST_F(Trust, WhatRunsAlreadyNeedsNoManifest) {
+  FakePlatform device(flash_);
+  device.agent().on_connected();
+  device.offer(offer_json(image(), "1.0.0"));
+  EXPECT_EQ(device.count(Topic::kStatus), 0U);
+  device.offer(with_manifest(Words().manifest()));
+  EXPECT_TRUE(device.downloading);
+}
+
 TEST_F(Trust, ADeviceWithoutKeysTakesIt) {
   FakePlatform::signatures = nullptr;
   EXPECT_EQ(refusal_of(offer_json(image())), "");

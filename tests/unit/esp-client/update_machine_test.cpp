@@ -85,6 +85,16 @@ TEST_F(UpdateLoop, TheRunningVersionIsNotTaken) {
   EXPECT_EQ(device().count(Topic::kStatus), 0U);
 }
 
+TEST_F(UpdateLoop, AnUnreadableOfferOfTheRunningVersionIsNoFailure) {
+  connect();
+  std::string bad = offer_json(image_, "1.0.0");
+  bad.replace(bad.find(fake_sha256_hex(image_)), 64, "not a hash");
+  device().offer(bad);
+  EXPECT_EQ(device().count(Topic::kStatus), 0U);
+  device().offer(offer_json(image_));
+  EXPECT_TRUE(device().downloading) << "and nothing is held back for it";
+}
+
 TEST_F(UpdateLoop, AnEmptyOfferTouchesNothing) {
   connect();
   device().offer(offer_json(image_));
