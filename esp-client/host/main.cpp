@@ -83,7 +83,7 @@ class Fleet {
 
   std::unique_ptr<Link> make_link(const std::string& id, Observer& observer, const Credentials& credentials) {
     if (!options_.rest_url.empty())
-      return std::make_unique<RestLink>(http_, options_.rest_url, id, observer, credentials);
+      return std::make_unique<RestLink>(http_, options_.rest_url, id, observer, seed_++, credentials);
     MqttOptions own = options_.mqtt;
     own.cert_file = with_id(own.cert_file, id);
     own.key_file = with_id(own.key_file, id);

@@ -3,7 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "esp-client/core/json_reader.hpp"
+#include "esp-client/host/steady_clock.hpp"
 
 namespace ota::device::host {
 namespace {
@@ -11,6 +11,7 @@ namespace {
 constexpr std::size_t kWaitingMax = 16;  // beyond it a message is dropped: the core sends it again
 constexpr std::size_t kBodyBytesMax = 16384;
 constexpr std::uint32_t kRequestTimeoutS = 20;
+constexpr Backoff kKnock{1'000, 20'000};
 
 std::string url_encoded(const std::string& text) {
   constexpr std::string_view kHex = "0123456789ABCDEF";
@@ -31,17 +32,20 @@ std::string url_encoded(const std::string& text) {
 }  // namespace
 
 RestLink::RestLink(HttpClient& client, std::string base_url, std::string device_id, Observer& observer,
-                   Credentials credentials)
+                   std::uint64_t seed, Credentials credentials)
     : transfer_(client, *this),
       base_url_(std::move(base_url)),
       device_id_(std::move(device_id)),
-      observer_(observer) {
+      observer_(observer),
+      jitter_(seed) {
   transfer_.authorize(std::move(credentials));
 }
 
 void RestLink::power_on(Agent& agent) {
   agent_ = &agent;
-  greeted_ = false;
+  connected_ = false;
+  knocks_ = 0;
+  knock_due_ms_ = 0;
 }
 
 void RestLink::power_off() {
@@ -50,13 +54,21 @@ void RestLink::power_off() {
   waiting_.clear();
 }
 
-void RestLink::poll(std::uint64_t) {
-  if (agent_ == nullptr) return;
-  if (!greeted_) {
-    greeted_ = true;
-    agent_->on_connected();
-  }
-  if (!transfer_.busy() && !waiting_.empty()) send(waiting_.front());
+void RestLink::poll(std::uint64_t now_ms) {
+  if (agent_ == nullptr || transfer_.busy()) return;
+  if (!connected_ && agent_->machine().state() != State::kTrial) connect();
+  if (!connected_ && now_ms >= knock_due_ms_) return knock();
+  if (!waiting_.empty()) send(waiting_.front());
+}
+
+void RestLink::connect() {
+  connected_ = true;
+  agent_->on_connected();
+}
+
+void RestLink::knock() {
+  status_ = 0;
+  transfer_.get(base_url_ + "/health", 0, kRequestTimeoutS);
 }
 
 void RestLink::publish(Topic topic, std::string_view payload, bool) {
@@ -85,13 +97,22 @@ bool RestLink::on_head(const ResponseHead& head) {
 }
 
 bool RestLink::on_body(const std::uint8_t* bytes, std::size_t count) {
+  if (!connected_) return true;
   if (body_.size() + count > kBodyBytesMax) status_ = 0;  // nothing of ours answers so much
   if (status_ != 0) body_.append(reinterpret_cast<const char*>(bytes), count);
   return true;
 }
 
 void RestLink::on_end(std::string_view problem) {
-  if (agent_ != nullptr && !waiting_.empty()) deliver(problem);
+  if (agent_ == nullptr) return;
+  if (!connected_) return after_knock(problem);
+  if (!waiting_.empty()) deliver(problem);
+}
+
+void RestLink::after_knock(std::string_view problem) {
+  if (status_ != 0) return connect();
+  if (knocks_ == 0) observer_.on_problem(problem);
+  knock_due_ms_ = steady_now_ms() + kKnock.delay_ms(knocks_++, jitter_);
 }
 
 void RestLink::deliver(std::string_view problem) {

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
@@ -23,9 +24,12 @@ class QuietWatcher final : public DeviceWatcher {
   void transition(const std::string&, State, State, std::string_view) override {}
   void settled(const std::string&, const Result&, bool) override {}
   void problem(const std::string&, std::string_view what) override { problems.emplace_back(what); }
-  void started(const std::string&, std::string_view) override {}
+  void started(const std::string&, std::string_view version) override { versions.emplace_back(version); }
   std::vector<std::string> problems;
+  std::vector<std::string> versions;  // one a start
 };
+
+constexpr std::uint64_t kSeed = 7;
 
 class RestDevice : public ::testing::Test {
  protected:
@@ -65,7 +69,7 @@ class RestDevice : public ::testing::Test {
     device_ = std::make_unique<SimulatedDevice>(
         options_, http_,
         [this](const std::string& id, Observer& observer) {
-          return std::make_unique<RestLink>(http_, server_.url(), id, observer, options_.credentials);
+          return std::make_unique<RestLink>(http_, server_.url(), id, observer, kSeed, options_.credentials);
         },
         watcher_);
   }
@@ -87,6 +91,11 @@ class RestDevice : public ::testing::Test {
   }
 
   std::string answer(const Request& request) {
+    if (away_) return "";
+    if (request.line.rfind("GET /health ", 0) == 0) {
+      if (++knocks_ <= knocks_unanswered_) return "";
+      return HttpScriptServer::response(health_, "{}");
+    }
     if (request.line.rfind("GET /api/firmware/check?", 0) == 0) {
       const bool updated = request.line.find("current_version=1.1.0") != std::string::npos;
       return HttpScriptServer::response(
@@ -128,6 +137,10 @@ class RestDevice : public ::testing::Test {
   std::string download_url_ = "/api/firmware/download/1.1.0";
   std::string post_failure_ = "503 Busy";
   std::atomic<int> posts_to_fail_{0};
+  std::string health_ = "200 OK";
+  int knocks_unanswered_ = 0;
+  std::atomic<bool> away_{false};
+  std::atomic<int> knocks_{0};
   std::atomic<int> downloads_{0};
   std::string folder_;
   DeviceOptions options_;
@@ -276,6 +289,34 @@ TEST_F(RestDevice, GarbageInsteadOfHttpIsTriedAgain) {
     return good_download(request);
   };
   expect_updated();
+}
+
+TEST_F(RestDevice, ANewImageThatReachesNoServerIsNotKept) {
+  options_.timing.trial_ms = 300;
+  options_.timing.install_report_wait_ms = 10;
+  make_device();
+  download_ = [this](const Request& request) {
+    away_ = true;
+    return good_download(request);
+  };
+  ASSERT_TRUE(run_until([this] { return watcher_.versions.size() == 3; }));
+  EXPECT_EQ(watcher_.versions, (std::vector<std::string>{"1.0.0+a", "1.1.0", "1.0.0+a"}));
+  away_ = false;
+  ASSERT_TRUE(run_until_settled());
+  EXPECT_EQ(device_->last_settled()->status, Status::kRolledBack);
+}
+
+TEST_F(RestDevice, ANewImageIsKeptOnceItsServerAnswersWhateverItSays) {
+  health_ = "503 Service Unavailable";
+  knocks_unanswered_ = 2;
+  expect_updated();
+  EXPECT_EQ(knocks_, 3) << "only an image on trial knocks, until it is answered";
+  const std::vector<Request> requests = server_.requests();
+  const auto first = [&](const std::string& text) {
+    return std::find_if(requests.begin(), requests.end(),
+                        [&](const Request& request) { return request.line.find(text) != std::string::npos; });
+  };
+  EXPECT_LT(first("/health"), first("current_version=1.1.0")) << "the hello is behind the proof";
 }
 
 TEST_F(RestDevice, AnImageThatDoesNotStartIsRolledBack) {
