@@ -93,7 +93,7 @@ std::string sweep_lock_path(const std::string& folder) {
 Expected<void> note_suspect(const std::string& folder, const std::string& file_name) {
   const std::string incoming = folder + "/" + kIncomingFolder;
   const UniqueFd note(
-      ::open((incoming + "/" + kSuspectPrefix + file_name).c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0640));
+      ::open((incoming + "/" + file_name + kSuspectSuffix).c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0640));
   if (!note) return storage_error("cannot write to the storage folder", errno);
   return sync_folder(incoming);
 }

@@ -22,7 +22,7 @@ inline constexpr char kIncomingFolder[] = ".incoming";
 /// where a file could not be removed at once. Only what is noted is ever swept: a folder may hold images that
 /// this database knows nothing of.
 [[nodiscard]] fleet::Expected<void> note_suspect(const std::string& folder, const std::string& file_name);
-inline constexpr char kSuspectPrefix[] = "suspect-";
+inline constexpr char kSuspectSuffix[] = ".suspect";  ///< of the note, behind the file's name
 
 /// An error of the file system as a sentence; "no space" and "quota exceeded" become storage_full.
 [[nodiscard]] tl::unexpected<fleet::Error> storage_error(const std::string& doing, int error_number);

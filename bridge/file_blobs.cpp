@@ -135,7 +135,7 @@ Expected<bool> FileBlobs::remove_orphan(const std::string& name) {
     spdlog::info("storage: removing {}, which no release names", fleet::printable(name));
     removed = ::unlink((folder_ + "/" + name).c_str()) == 0;
   }
-  ::unlink((fs::path(folder_) / kIncomingFolder / (kSuspectPrefix + name)).c_str());
+  ::unlink((fs::path(folder_) / kIncomingFolder / (name + kSuspectSuffix)).c_str());
   return removed;
 }
 
@@ -152,12 +152,10 @@ Expected<int> FileBlobs::sweep_orphans() {
   if (!lock) return tl::unexpected(lock.error());
   if (!*lock) return 0;
   int removed = 0;
-  constexpr std::string_view kPrefix = kSuspectPrefix;
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(fs::path(folder_) / kIncomingFolder, error)) {
-    const std::string note = entry.path().filename().string();
-    if (note.rfind(kPrefix, 0) != 0) continue;
-    const auto was_orphan = remove_orphan(note.substr(kPrefix.size()));
+    if (entry.path().extension() != kSuspectSuffix) continue;
+    const auto was_orphan = remove_orphan(entry.path().stem().string());
     if (!was_orphan) return tl::unexpected(was_orphan.error());
     if (*was_orphan) ++removed;
   }
