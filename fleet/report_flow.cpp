@@ -1,0 +1,107 @@
+#include <algorithm>
+
+#include "fleet/attempt_steps.hpp"
+#include "fleet/device_flow.hpp"
+#include "fleet/version.hpp"
+
+namespace ota::fleet {
+namespace {
+
+// A report of something the device is past: the newest attempt of that version ended the same way, or the
+// device runs that version already.
+bool is_repetition(const Device& device, const Attempt& newest, const Report& report) {
+  if (!is_final(newest.status)) return false;
+  return newest.status == report.status || (newest.status == Status::success && runs(device, newest.version));
+}
+
+// What a report that moves nothing is told: a repetition or a late step is heard, another end than the
+// attempt has is not.
+ReportAnswer heard(const Attempt& attempt, const Report& report) {
+  const bool contradicts =
+      is_final(attempt.status) && is_final(report.status) && attempt.status != report.status;
+  if (!contradicts) return {true, ""};
+  return {false, "the attempt has already ended as " + std::string(to_string(attempt.status))};
+}
+
+}  // namespace
+
+Expected<Answer> on_report(DeviceWork& work, const Report& report, const ReportTarget& target,
+                           const FlowContext& context) {
+  auto& device = work.device;
+  const bool opens = !target.attempt || (!report.attempt_id && is_final(target.attempt->status) &&
+                                         !is_repetition(device, *target.attempt, report));
+  Attempt attempt;
+  if (opens) {
+    // A report naming the offer's attempt is filed there even when the offer was withdrawn meanwhile.
+    const bool names_offer = device.offer && report.attempt_id == device.offer->attempt_id;
+    const bool fits_offer = device.offer && device.offer->open && !report.attempt_id &&
+                            compare_versions(device.offer->version, report.version) == Order::same;
+    const bool offered = (names_offer || fits_offer) && !device.attempt;
+    const auto id = offered ? Expected<std::int64_t>(device.offer->attempt_id) : context.next_attempt_id();
+    if (!id) return tl::unexpected(id.error());
+    attempt.id = *id;
+    attempt.rollout_id = offered ? device.offer->rollout_id : 0;
+    attempt.version = offered ? device.offer->version : report.version;
+  } else {
+    attempt = *target.attempt;
+  }
+
+  const auto step = opens ? Step::move : on_report(attempt.status, report.status);
+  if (step == Step::ignore) return Answer{heard(attempt, report)};
+
+  attempt.status = report.status;
+  attempt.progress_percent = std::max(step == Step::move ? 0 : attempt.progress_percent,
+                                      report.progress_percent.value_or(attempt.progress_percent));
+  if (report.status == Status::success) attempt.progress_percent = 100;
+  attempt.error = report.error;
+  if (step == Step::move) {
+    attempt.changed_at = context.now();
+    set_due(attempt, device, context);
+    // A device gives up what a newer offer has replaced; that is nobody's failure.
+    const bool replaced = device.offer && device.offer->attempt_id != attempt.id && !opens;
+    if (attempt.status == Status::failed) {
+      attempt.failure = replaced ? FailureKind::withdrawn : FailureKind::failed;
+    }
+    if (attempt.status == Status::rolled_back) attempt.failure = FailureKind::rolled_back;
+  }
+  if (step == Step::move && report.status == Status::installing) attempt.boot_id = device.boot_id;
+
+  const bool is_current = device.offer && device.offer->attempt_id == attempt.id;
+  // Attempts are numbered as they begin: one that began after the offer's is what the device is about now.
+  const bool is_newest = is_current || opens || !device.offer || attempt.id > device.offer->attempt_id;
+  if (is_current) {
+    take_offer(work);
+    device.attempt = attempt;
+  }
+  work.keep(attempt);
+  if (opens) record_start(work, attempt);
+  if (step == Step::move && is_final(attempt.status)) {
+    // A late result of an old attempt is filed there only: it says nothing about what runs now.
+    if (attempt.status == Status::success && is_newest) {
+      device.version = attempt.version;
+      work.version_changed = true;
+    }
+    record_end(work, attempt, context);
+  }
+  return Answer{ReportAnswer{true, ""}};
+}
+
+Expected<Answer> on_expire(DeviceWork& work, const ReportTarget& target, const FlowContext& context) {
+  auto& device = work.device;
+  const bool is_due = target.attempt && !is_final(target.attempt->status) && target.attempt->due_at &&
+                      *target.attempt->due_at <= context.now();
+  if (!is_due) return Answer{ReportAnswer{true, ""}};
+  Attempt attempt = *target.attempt;
+  const bool silent_after_install = attempt.status == Status::installing && device.on_mqtt;
+  end_attempt(attempt, Status::failed,
+              silent_after_install ? FailureKind::offline_after_install : FailureKind::timed_out,
+              silent_after_install ? "timed out: no hello of the new version after installing"
+                                   : "timed out: last seen " + std::string(to_string(attempt.status)),
+              context.now());
+  if (device.offer && device.offer->attempt_id == attempt.id) device.attempt = attempt;
+  work.keep(attempt);
+  record_end(work, attempt, context);
+  return Answer{ReportAnswer{true, ""}};
+}
+
+}  // namespace ota::fleet
