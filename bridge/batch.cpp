@@ -9,8 +9,8 @@
 #include <utility>
 
 #include "bridge/device_proofs.hpp"
+#include "bridge/report_target.hpp"
 #include "fleet/device_flow.hpp"
-#include "fleet/version.hpp"
 
 namespace ota::bridge {
 namespace {
@@ -65,67 +65,6 @@ fleet::DeviceWork& work_of(std::vector<fleet::DeviceWork>& works, const std::str
       [](const fleet::DeviceWork& work, const std::string& id) { return work.device.id < id; });
 }
 
-// An attempt by its id: the offer's, one this batch has changed, or a stored one.
-Expected<std::optional<fleet::Attempt>> find_attempt(const fleet::DeviceWork& work, std::int64_t attempt_id,
-                                                     fleet::UpdateStore& store) {
-  const auto& device = work.device;
-  if (device.offer && device.offer->attempt_id == attempt_id && device.attempt) return device.attempt;
-  const auto changed = std::find_if(work.attempts.begin(), work.attempts.end(),
-                                    [&](const fleet::Attempt& attempt) { return attempt.id == attempt_id; });
-  if (changed != work.attempts.end()) return *changed;
-  return store.find_attempt(device.id, attempt_id);
-}
-
-// A report names the attempt's version, so that a result is never filed under one it is not about.
-Expected<fleet::ReportTarget> about_same_version(std::optional<fleet::Attempt> attempt,
-                                                 const std::string& version, const fleet::Report& report) {
-  if (fleet::compare_versions(version, report.version) == fleet::Order::same)
-    return fleet::ReportTarget{std::move(attempt)};
-  return fleet::fail(ErrorKind::invalid, "attempt_id " + std::to_string(*report.attempt_id) +
-                                             " is of version " + version + ", and firmware_version says " +
-                                             report.version);
-}
-
-Expected<fleet::ReportTarget> named_target(const fleet::DeviceWork& work, const fleet::Report& report,
-                                           fleet::UpdateStore& store) {
-  const auto& device = work.device;
-  if (device.offer && device.offer->attempt_id == *report.attempt_id)
-    return about_same_version(device.attempt, device.offer->version, report);
-  auto found = find_attempt(work, *report.attempt_id, store);
-  if (!found) return tl::unexpected(found.error());
-  if (*found) return about_same_version(*found, (*found)->version, report);
-  return fleet::fail(ErrorKind::invalid, "attempt_id " + std::to_string(*report.attempt_id) +
-                                             " is none of this device's; leave it out or use the offer's");
-}
-
-// The attempt a report is about: by its id, else the newest open one of its version, else the newest.
-Expected<fleet::ReportTarget> target_of(const fleet::DeviceWork& work, const fleet::Report& report,
-                                        fleet::UpdateStore& store) {
-  if (report.attempt_id) return named_target(work, report, store);
-  const auto& device = work.device;
-  const bool offers_that = device.offer && device.offer->version == report.version;
-  const bool begins = offers_that && device.offer->open && !device.attempt;
-  const bool is_under_way = offers_that && device.attempt && !fleet::is_final(device.attempt->status);
-  const bool is_done = offers_that && device.attempt && device.attempt->status == fleet::Status::success &&
-                       device.version == report.version;
-  if (begins || is_under_way || is_done) return fleet::ReportTarget{device.attempt};
-
-  const auto newest_here = [&](bool open_only) -> std::optional<fleet::Attempt> {
-    const auto at = std::find_if(work.attempts.rbegin(), work.attempts.rend(), [&](const auto& a) {
-      return a.version == report.version && !(open_only && fleet::is_final(a.status));
-    });
-    return at == work.attempts.rend() ? std::nullopt : std::optional(*at);
-  };
-  if (auto opened = newest_here(true)) return fleet::ReportTarget{std::move(opened)};
-  auto found = store.find_attempt_at(device.id, report.version);
-  if (!found) return tl::unexpected(found.error());
-  if (!*found) return fleet::ReportTarget{newest_here(false)};
-  // What this batch has made of it counts, not what is stored.
-  const auto changed = std::find_if(work.attempts.begin(), work.attempts.end(),
-                                    [&](const auto& a) { return a.id == (*found)->id; });
-  return fleet::ReportTarget{changed == work.attempts.end() ? std::move(*found) : std::optional(*changed)};
-}
-
 // One message on its device. A refusal of the message itself is an answer; only the store's failures are
 // errors.
 Expected<fleet::Answer> apply(const fleet::Message& message, fleet::DeviceWork& work,
@@ -136,7 +75,7 @@ Expected<fleet::Answer> apply(const fleet::Message& message, fleet::DeviceWork& 
   if (const auto* check = std::get_if<fleet::Check>(&message.body))
     return fleet::on_check(work, *check, context);
   if (const auto* report = std::get_if<fleet::Report>(&message.body)) {
-    const auto target = target_of(work, *report, store);
+    const auto target = target_of(work, *report, *context.catalog, store);
     if (!target && target.error().kind == ErrorKind::invalid) {
       return fleet::Answer{fleet::ReportAnswer{false, target.error().message}};
     }

@@ -17,6 +17,12 @@ bool release_before(const Release* a, const Release* b) {
   return a->created_at != b->created_at ? a->created_at < b->created_at : a->id < b->id;
 }
 
+const Release* find_in(const std::vector<const Release*>& releases, std::string_view version) {
+  const auto at = std::find_if(releases.begin(), releases.end(),
+                               [&](const Release* release) { return release->version == version; });
+  return at == releases.end() ? nullptr : *at;
+}
+
 }  // namespace
 
 Catalog::Catalog(std::vector<Release> releases, std::vector<Rollout> rollouts, FleetRules rules)
@@ -27,7 +33,8 @@ Catalog::Catalog(std::vector<Release> releases, std::vector<Rollout> rollouts, F
   for (const auto& release : *releases_) {
     release_by_id_.emplace(release.id, &release);
     ++models_per_version_[release.version];
-    if (!release.withdrawn) models_[release.model].releases.push_back(&release);
+    auto& entry = models_[release.model];
+    (release.withdrawn ? entry.withdrawn : entry.releases).push_back(&release);
   }
   for (auto& [model, entry] : models_)
     std::sort(entry.releases.begin(), entry.releases.end(), release_before);
@@ -64,10 +71,14 @@ const std::vector<const Release*>& Catalog::releases_of(std::string_view model) 
 }
 
 const Release* Catalog::find_release(std::string_view model, std::string_view version) const {
-  for (const auto* release : releases_of(model)) {
-    if (release->version == version) return release;
-  }
-  return nullptr;
+  return find_in(releases_of(model), version);
+}
+
+const Release* Catalog::find_known(std::string_view model, std::string_view version) const {
+  const auto found = models_.find(model);
+  if (found == models_.end()) return nullptr;
+  const auto* offered = find_in(found->second.releases, version);
+  return offered != nullptr ? offered : find_in(found->second.withdrawn, version);
 }
 
 const Release* Catalog::find_release(std::int64_t id) const {

@@ -104,6 +104,8 @@ class Catalog {
   /// The model's releases that are not withdrawn, in ascending order of version.
   [[nodiscard]] const std::vector<const Release*>& releases_of(std::string_view model) const;
   [[nodiscard]] const Release* find_release(std::string_view model, std::string_view version) const;
+  /// The same among all of the model's releases, withdrawn ones too: what a device may run, or have begun.
+  [[nodiscard]] const Release* find_known(std::string_view model, std::string_view version) const;
   [[nodiscard]] const Release* find_release(std::int64_t id) const;
   [[nodiscard]] const Rollout* find_rollout(std::int64_t id) const;
   /// The latest version of a model (contract section 1): the highest semantic one; if none is semantic, the
@@ -116,6 +118,7 @@ class Catalog {
   struct ModelEntry {
     std::vector<Candidate> candidates;
     std::vector<const Release*> releases;
+    std::vector<const Release*> withdrawn;
   };
 
   // Shared and const: a copied catalog keeps pointing into the same rows.

@@ -46,6 +46,8 @@ void add_changes(const DeviceWork& work, Time now, BatchChanges& changes);
 /// Which attempt a report belongs to; nullopt opens a new one.
 struct ReportTarget {
   std::optional<Attempt> attempt;
+  /// It names an attempt of which nothing was heard before a newer offer replaced it.
+  bool unheard = false;
 };
 
 /// A report for `target`: moves the attempt forward, takes the offer, closes it at the end.

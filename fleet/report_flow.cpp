@@ -28,7 +28,8 @@ ReportAnswer heard(const Attempt& attempt, const Report& report) {
 Expected<Answer> on_report(DeviceWork& work, const Report& report, const ReportTarget& target,
                            const FlowContext& context) {
   auto& device = work.device;
-  const bool opens = !target.attempt || (!report.attempt_id && is_final(target.attempt->status) &&
+  const bool by_version = !report.attempt_id || target.unheard;
+  const bool opens = !target.attempt || (by_version && is_final(target.attempt->status) &&
                                          !is_repetition(device, *target.attempt, report));
   Attempt attempt;
   if (opens) {
@@ -68,7 +69,9 @@ Expected<Answer> on_report(DeviceWork& work, const Report& report, const ReportT
 
   const bool is_current = device.offer && device.offer->attempt_id == attempt.id;
   // Attempts are numbered as they begin: one that began after the offer's is what the device is about now.
-  const bool is_newest = is_current || opens || !device.offer || attempt.id > device.offer->attempt_id;
+  // What was replaced unheard began before the offer.
+  const bool is_newest =
+      is_current || !device.offer || (!target.unheard && (opens || attempt.id > device.offer->attempt_id));
   if (is_current) {
     take_offer(work);
     device.attempt = attempt;

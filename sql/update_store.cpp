@@ -86,6 +86,7 @@ constexpr Statement kFindAttemptAt = {
     "find_attempt_at", "SELECT " OTA_SQL_ATTEMPT_COLUMNS
                        ", a.id FROM device_update_status a "
                        "WHERE a.device_id = $1 AND a.firmware_version = $2 "
+                       "AND a.attempt_id IS DISTINCT FROM $3::bigint "
                        "AND (a.attempt_id IS NOT NULL OR NOT EXISTS ("
                        "SELECT FROM device_update_status later WHERE later.device_id = a.device_id "
                        "AND later.firmware_version = a.firmware_version AND later.id > a.id)) "
@@ -218,9 +219,11 @@ Expected<std::optional<fleet::Attempt>> PgUpdateStore::find_attempt(const std::s
 }
 
 Expected<std::optional<fleet::Attempt>> PgUpdateStore::find_attempt_at(const std::string& device_id,
-                                                                       const std::string& version) {
+                                                                       const std::string& version,
+                                                                       std::int64_t except) {
   return state_->inside([&](Session& session) -> std::optional<fleet::Attempt> {
-    const auto rows = Script(session).execute(kFindAttemptAt, {device_id, version}).run();
+    const auto rows =
+        Script(session).execute(kFindAttemptAt, {device_id, version, std::to_string(except)}).run();
     if (rows.empty()) return std::nullopt;
     auto attempt = read_attempt(rows[0], 0);
     if (attempt.id == 0) {

@@ -22,8 +22,9 @@ class PgUpdateStore final : public fleet::UpdateStore {
       const std::vector<fleet::Contact>& contacts) override;
   [[nodiscard]] fleet::Expected<std::optional<fleet::Attempt>> find_attempt(const std::string& device_id,
                                                                             std::int64_t attempt_id) override;
-  [[nodiscard]] fleet::Expected<std::optional<fleet::Attempt>> find_attempt_at(
-      const std::string& device_id, const std::string& version) override;
+  [[nodiscard]] fleet::Expected<std::optional<fleet::Attempt>> find_attempt_at(const std::string& device_id,
+                                                                               const std::string& version,
+                                                                               std::int64_t except) override;
   [[nodiscard]] fleet::Expected<int> free_slots(std::int64_t rollout_id,
                                                 const fleet::PushRate& rate) override;
   [[nodiscard]] fleet::Expected<std::int64_t> next_attempt_id() override;

@@ -86,10 +86,12 @@ class UpdateStore {
   /// Inside the transaction: the attempt with that id if it is that device's; nullopt when there is none.
   [[nodiscard]] virtual Expected<std::optional<Attempt>> find_attempt(const std::string& device_id,
                                                                       std::int64_t attempt_id) = 0;
-  /// Inside the transaction: the newest attempt of that version, an open one before a final one; rows of an
-  /// adopted database get an attempt_id when they are found. nullopt when there is none.
+  /// Inside the transaction: the newest attempt of that version but for the one of id `except` (0: none), an
+  /// open one before a final one; rows of an adopted database get an attempt_id when they are found. nullopt
+  /// when there is none.
   [[nodiscard]] virtual Expected<std::optional<Attempt>> find_attempt_at(const std::string& device_id,
-                                                                         const std::string& version) = 0;
+                                                                         const std::string& version,
+                                                                         std::int64_t except) = 0;
 
   /// Inside the transaction: how many more offers the rollout's rate allows now. Locks out every other
   /// transaction that asks until this one ends.

@@ -128,7 +128,7 @@ TEST_F(Adoption, ATimeThatNeverComesHindersNothing) {
   database_.value("UPDATE firmware_releases SET created_at = 'infinity' WHERE id = 2");
   sql::PgUpdateStore store(database_.service());
   ASSERT_TRUE(store.begin({report_of("esp32_001")}));
-  const auto open = store.find_attempt_at("esp32_001", "1.1.0");
+  const auto open = store.find_attempt_at("esp32_001", "1.1.0", 0);
   ASSERT_TRUE(open) << open.error().message;
   EXPECT_TRUE(*open);
   EXPECT_TRUE(sql::PgCatalogStore(database_.service()).load_catalog());
@@ -176,13 +176,13 @@ TEST_F(Adoption, RegistersDevicesWithLongIdsAndUnknownVersions) {
 TEST_F(Adoption, TakesTheNewestRowOfAVersionAsItsAttemptAndGivesItAnId) {
   sql::PgUpdateStore store(database_.service());
   ASSERT_TRUE(store.begin({report_of("esp32_001")}));
-  const auto open = store.find_attempt_at("esp32_001", "1.1.0");
+  const auto open = store.find_attempt_at("esp32_001", "1.1.0", 0);
   ASSERT_TRUE(open) << open.error().message;
   ASSERT_TRUE(*open);
   EXPECT_EQ((*open)->status, fleet::Status::downloading);
   EXPECT_EQ((*open)->progress_percent, 40);
   EXPECT_GT((*open)->id, 0);
-  const auto done = store.find_attempt_at("esp32_001", "1.0.0");
+  const auto done = store.find_attempt_at("esp32_001", "1.0.0", 0);
   ASSERT_TRUE(done && *done);
   EXPECT_EQ((*done)->status, fleet::Status::success);
 

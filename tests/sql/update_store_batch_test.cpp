@@ -165,11 +165,12 @@ TEST_F(Batch, OfAVersionAnOpenAttemptIsFoundBeforeALaterFinalOne) {
     commit(changes);
   }
   begin({"a"});
-  const auto found = store_.find_attempt_at("a", "1.1.0");
+  const auto found = store_.find_attempt_at("a", "1.1.0", 0);
   ASSERT_TRUE(found && *found);
   EXPECT_EQ((*found)->id, 12);
-  EXPECT_FALSE(*store_.find_attempt_at("a", "1.2.0"));
-  EXPECT_FALSE(*store_.find_attempt_at("b", "1.1.0"));
+  EXPECT_EQ((*store_.find_attempt_at("a", "1.1.0", 12))->id, 11) << "another than that one";
+  EXPECT_FALSE(*store_.find_attempt_at("a", "1.2.0", 0));
+  EXPECT_FALSE(*store_.find_attempt_at("b", "1.1.0", 0));
   store_.rollback();
 }
 

@@ -68,11 +68,12 @@ class FakeUpdateStore final : public fleet::UpdateStore {
   }
 
   fleet::Expected<std::optional<fleet::Attempt>> find_attempt_at(const std::string& device_id,
-                                                                 const std::string& version) override {
+                                                                 const std::string& version,
+                                                                 std::int64_t except) override {
     std::optional<fleet::Attempt> newest;
     std::optional<fleet::Attempt> newest_open;
     for (const auto& [id, owned] : memory_->attempts) {
-      if (owned.first != device_id || owned.second.version != version) continue;
+      if (owned.first != device_id || owned.second.version != version || id == except) continue;
       newest = owned.second;
       if (!fleet::is_final(owned.second.status)) newest_open = owned.second;
     }

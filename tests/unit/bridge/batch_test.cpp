@@ -13,11 +13,15 @@ using fleet::Status;
 class FixedCatalog final : public fleet::CatalogSource {
  public:
   [[nodiscard]] std::shared_ptr<const fleet::Catalog> catalog() const override { return catalog_; }
+  /// A newer rollout, of `version`, comes on top.
+  void roll_out(const std::string& version) {
+    catalog_ = std::make_shared<const fleet::Catalog>(catalog_->with(tests::rollout(2, version)));
+  }
 
  private:
-  std::shared_ptr<const fleet::Catalog> catalog_ =
-      std::make_shared<const fleet::Catalog>(std::vector<fleet::Release>{tests::release(1, "1.1.0")},
-                                             std::vector<fleet::Rollout>{tests::rollout(1, "1.1.0")});
+  std::shared_ptr<const fleet::Catalog> catalog_ = std::make_shared<const fleet::Catalog>(
+      std::vector<fleet::Release>{tests::release(1, "1.1.0"), tests::release(2, "1.2.0")},
+      std::vector<fleet::Rollout>{tests::rollout(1, "1.1.0")});
 };
 
 class Batch : public ::testing::Test {
@@ -36,6 +40,20 @@ class Batch : public ::testing::Test {
   void add_report(const std::string& id, Status status, std::optional<std::int64_t> attempt_id = {}) {
     add(id, fleet::Report{"1.1.0", status, {}, "", attempt_id, {}});
   }
+  // What is told of a report that is a batch of its own.
+  fleet::ReportAnswer report(const std::string& id, Status status, std::int64_t attempt_id) {
+    add_report(id, status, attempt_id);
+    run();
+    return std::get<fleet::ReportAnswer>(**answers_.back());
+  }
+  // dev1 is offered 1.1.0 (attempt 1), and then `version` (attempt 2) before it says that it has begun.
+  void replace_offer_by(const std::string& version) {
+    add_check("dev1");
+    run();
+    catalog_.roll_out(version);
+    add_check("dev1");
+    run();
+  }
   // The same by REST, with a token.
   void add_shown(const std::string& id, const std::string& token) {
     add_check(id);
@@ -43,7 +61,11 @@ class Batch : public ::testing::Test {
     errands_.back().message.token = tests::test_sha256(token);
   }
   fleet::ErrorKind refusal(std::size_t index) { return answers_.at(index)->error().kind; }
-  BatchOutcome run() { return run_batch(std::move(errands_), writer_); }
+  BatchOutcome run() {
+    auto outcome = run_batch(std::move(errands_), writer_);
+    errands_.clear();
+    return outcome;
+  }
 
   tests::FakeUpdateStore::Memory memory_;
   FixedCatalog catalog_;
@@ -94,13 +116,55 @@ TEST_F(Batch, IsPostponedAsAWholeWhileTheDatabaseIsAway) {
   EXPECT_FALSE(answers_[1]);
 }
 
-TEST_F(Batch, ReportOfAForeignAttemptIsRefusedForGood) {
-  add_report("dev1", Status::success, 4711);
+TEST_F(Batch, AnUnknownAttemptOfAnUnknownVersionIsRefusedForGood) {
+  add_check("dev1");
+  add("dev1", fleet::Report{"9.9.9", Status::success, {}, "", 4711, {}});
   run();
-  const auto& answer = std::get<fleet::ReportAnswer>(**answers_[0]);
+  const auto& answer = std::get<fleet::ReportAnswer>(**answers_[1]);
   EXPECT_FALSE(answer.recorded);
   EXPECT_NE(answer.reason.find("4711"), std::string::npos);
   EXPECT_TRUE(memory_.attempts.empty());
+}
+
+TEST_F(Batch, TheResultOfAnAttemptReplacedBeforeItsBeginIsFiledByItselfAndOnce) {
+  replace_offer_by("1.2.0");
+  for (int i = 0; i < 10; ++i) EXPECT_TRUE(report("dev1", Status::failed, 1).recorded) << i;
+  ASSERT_EQ(memory_.attempts.size(), 1U);
+  EXPECT_EQ(memory_.attempts.begin()->second.second.status, Status::failed);
+  EXPECT_EQ(memory_.attempts.begin()->second.second.version, "1.1.0");
+  EXPECT_EQ(memory_.events.size(), 2U);
+  const auto& offer = *memory_.devices["dev1"].offer;
+  EXPECT_EQ(offer.attempt_id, 2);
+  EXPECT_TRUE(offer.is_standing());
+  EXPECT_EQ(offer.failed_attempts, 0);
+}
+
+TEST_F(Batch, ItIsNotFiledUnderAnOfferOfTheSameVersionEither) {
+  replace_offer_by("1.1.0");
+  EXPECT_TRUE(report("dev1", Status::downloading, 1).recorded);
+  EXPECT_TRUE(report("dev1", Status::failed, 1).recorded);
+  ASSERT_EQ(memory_.attempts.size(), 1U);
+  EXPECT_TRUE(memory_.devices["dev1"].offer->is_standing());
+}
+
+TEST_F(Batch, ItsSuccessIsFiledAndSaysNothingOfWhatRunsNow) {
+  replace_offer_by("1.2.0");
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(report("dev1", Status::success, 1).recorded);
+  ASSERT_EQ(memory_.attempts.size(), 1U);
+  EXPECT_EQ(memory_.attempts.begin()->second.second.status, Status::success);
+  EXPECT_EQ(memory_.devices["dev1"].version, "1.0.0");
+}
+
+TEST_F(Batch, AnAttemptOfAnotherDeviceIsNeverTouched) {
+  add_check("dev1");
+  add_report("dev1", Status::downloading, 1);
+  add_check("dev2");
+  run();
+  EXPECT_TRUE(report("dev2", Status::failed, 1).recorded) << "as one of its own";
+  EXPECT_EQ(memory_.attempts.at(1).first, "dev1");
+  EXPECT_EQ(memory_.attempts.at(1).second.status, Status::downloading);
+  EXPECT_EQ(memory_.attempts.rbegin()->second.first, "dev2");
+  EXPECT_EQ(memory_.attempts.rbegin()->second.second.status, Status::failed);
 }
 
 TEST_F(Batch, ReportsAfterAFailureAreOneFurtherAttempt) {
@@ -110,7 +174,6 @@ TEST_F(Batch, ReportsAfterAFailureAreOneFurtherAttempt) {
   for (const auto status : {Status::downloading, Status::downloaded, Status::installing, Status::success}) {
     add_report("dev1", status);
     run();  // each in a batch of its own, so that it is found again in the database
-    errands_.clear();
   }
   ASSERT_EQ(memory_.attempts.size(), 2U);
   EXPECT_EQ(memory_.attempts.begin()->second.second.status, Status::failed);
@@ -121,7 +184,6 @@ TEST_F(Batch, ReportsAfterAFailureAreOneFurtherAttempt) {
 TEST_F(Batch, AResultOfAnotherVersionThanItsAttemptIsRefusedForGood) {
   add_check("dev1");
   run();
-  errands_.clear();
   const auto attempt_id = memory_.devices["dev1"].offer->attempt_id;
   add("dev1", fleet::Report{"9.9.9", Status::success, {}, "", attempt_id, {}});
   run();
