@@ -37,6 +37,7 @@ struct Attempt {
   int progress_percent = 0;  ///< 0..100
   std::string error;
   std::string boot_id;  ///< the device's boot when it began installing; empty when it does not send one
+  Time started_at{};    ///< its first report
   Time changed_at{};    ///< when it entered `status`
   std::optional<Time> due_at;          ///< when it times out; nullopt once final
   std::optional<FailureKind> failure;  ///< set while status is failed or rolled_back

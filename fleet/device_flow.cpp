@@ -24,6 +24,7 @@ void complete_by_hello(DeviceWork& work, const FlowContext& context) {
     device.attempt->id = device.offer->attempt_id;
     device.attempt->rollout_id = device.offer->rollout_id;
     device.attempt->version = device.offer->version;
+    device.attempt->started_at = context.now();
     record_start(work, *device.attempt);
     take_offer(work);
   }

@@ -23,6 +23,12 @@ ReportAnswer heard(const Attempt& attempt, const Report& report) {
   return {false, "the attempt has already ended as " + std::string(to_string(attempt.status))};
 }
 
+// Whether an attempt that is not the offer's is what the device is about now. Ids do not tell: every
+// connection takes a block of them.
+bool began_since_offer(const Device& device, const Attempt& attempt) {
+  return attempt.started_at >= (device.attempt ? device.attempt->started_at : device.offer->offered_at);
+}
+
 }  // namespace
 
 Expected<Answer> on_report(DeviceWork& work, const Report& report, const ReportTarget& target,
@@ -43,6 +49,7 @@ Expected<Answer> on_report(DeviceWork& work, const Report& report, const ReportT
     attempt.id = *id;
     attempt.rollout_id = offered ? device.offer->rollout_id : 0;
     attempt.version = offered ? device.offer->version : report.version;
+    attempt.started_at = context.now();
   } else {
     attempt = *target.attempt;
   }
@@ -68,10 +75,9 @@ Expected<Answer> on_report(DeviceWork& work, const Report& report, const ReportT
   if (step == Step::move && report.status == Status::installing) attempt.boot_id = device.boot_id;
 
   const bool is_current = device.offer && device.offer->attempt_id == attempt.id;
-  // Attempts are numbered as they begin: one that began after the offer's is what the device is about now.
-  // What was replaced unheard began before the offer.
+  // What a newer offer replaced unheard began before it.
   const bool is_newest =
-      is_current || !device.offer || (!target.unheard && (opens || attempt.id > device.offer->attempt_id));
+      is_current || !device.offer || (!target.unheard && began_since_offer(device, attempt));
   if (is_current) {
     take_offer(work);
     device.attempt = attempt;

@@ -11,13 +11,13 @@ constexpr Statement kSaveAttempts = {"save_attempts", R"sql(
                                          error_message, progress_percent, boot_id, started_at, completed_at,
                                          reported_at, status_changed_at, due_at, failure_kind)
   SELECT c.attempt_id, c.device_id, c.version, c.rollout_id, c.status, c.error, c.progress, c.boot_id,
-         t.at, CASE WHEN c.final THEN t.at END, t.at,
+         'epoch'::timestamptz + c.started_at * interval '1 microsecond', CASE WHEN c.final THEN t.at END, t.at,
          'epoch'::timestamptz + c.changed_at * interval '1 microsecond',
          'epoch'::timestamptz + c.due_at * interval '1 microsecond', c.failure
   FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::integer[],
-              $8::text[], $9::boolean[], $10::bigint[], $11::bigint[], $12::bigint[], $13::text[])
+              $8::text[], $9::boolean[], $10::bigint[], $11::bigint[], $12::bigint[], $13::text[], $14::bigint[])
        AS c (attempt_id, device_id, version, rollout_id, status, error, progress, boot_id, final, at, changed_at,
-             due_at, failure),
+             due_at, failure, started_at),
        LATERAL (SELECT 'epoch'::timestamptz + c.at * interval '1 microsecond') AS t (at)
   ON CONFLICT (attempt_id) DO UPDATE SET
     status = excluded.status, error_message = excluded.error_message,
@@ -66,7 +66,7 @@ constexpr Statement kAddEvents = {"add_events", R"sql(
 void add_attempts(Script& script, const std::vector<fleet::AttemptChange>& changes) {
   if (changes.empty()) return;
   ArrayLiteral ids, devices, versions, rollouts, statuses, errors, progress, boots, finals, at, changed_at,
-      due_at, failures;
+      due_at, failures, started_at;
   for (const auto& [device_id, attempt, reported_at] : changes) {
     ids.add(attempt.id);
     devices.add(device_id);
@@ -81,10 +81,11 @@ void add_attempts(Script& script, const std::vector<fleet::AttemptChange>& chang
     changed_at.add(attempt.changed_at);
     attempt.due_at ? due_at.add(*attempt.due_at) : due_at.add_null();
     attempt.failure ? failures.add(fleet::to_string(*attempt.failure)) : failures.add_null();
+    started_at.add(attempt.started_at);
   }
   script.execute(kSaveAttempts, {ids.str(), devices.str(), versions.str(), rollouts.str(), statuses.str(),
                                  errors.str(), progress.str(), boots.str(), finals.str(), at.str(),
-                                 changed_at.str(), due_at.str(), failures.str()});
+                                 changed_at.str(), due_at.str(), failures.str(), started_at.str()});
 }
 
 void add_versions(Script& script, const std::vector<std::pair<std::string, std::string>>& changes) {

@@ -69,6 +69,7 @@ fleet::Attempt read_attempt(const pqxx::row& row, int first) {
   attempt.changed_at = time_from(number_of(at(7)));
   attempt.due_at = moment_of(at(8));
   attempt.failure = fleet::parse_failure_kind(text_of(at(9)));
+  attempt.started_at = time_from(number_of(at(10)));
   return attempt;
 }
 

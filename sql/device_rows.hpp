@@ -20,9 +20,9 @@ namespace ota::sql {
       "o.offered_at") ", o.failure_kind, " OTA_SQL_MICROSECONDS("o.retry_at")
 #define OTA_SQL_ATTEMPT_COLUMNS \
   "a.attempt_id, a.rollout_id, a.firmware_version, a.status, a.progress_percent, a.error_message, " \
-  "a.boot_id, " OTA_SQL_MICROSECONDS(                                                               \
-      "coalesce(a.status_changed_at, a.reported_at)") ", " OTA_SQL_MICROSECONDS("a.due_at") ", "    \
-                                                                                            "a.failure_kind"
+  "a.boot_id, " OTA_SQL_MICROSECONDS( \
+      "coalesce(a.status_changed_at, a.reported_at)") ", " OTA_SQL_MICROSECONDS( \
+      "a.due_at") ", a.failure_kind, " OTA_SQL_MICROSECONDS("coalesce(a.started_at, a.reported_at)")
 #define OTA_SQL_DEVICE_COLUMNS                                                                          \
   "d.device_id, d.device_model, d.current_firmware_version, d.mac_address, d.boot_id, d.seen_on_mqtt, " \
   "nullif(d.metadata, '{}'::jsonb), d.pinned_version, d.hold, d.revoked_at IS NOT "                     \
@@ -35,6 +35,7 @@ namespace ota::sql {
 [[nodiscard]] fleet::Device read_device(const pqxx::row& row);
 
 /// The columns of OTA_SQL_ATTEMPT_COLUMNS from `first` on.
+inline constexpr int kAttemptColumns = 11;
 [[nodiscard]] fleet::Attempt read_attempt(const pqxx::row& row, int first);
 
 /// The columns of OTA_SQL_OFFER_COLUMNS from `first` on.

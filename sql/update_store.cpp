@@ -228,7 +228,9 @@ Expected<std::optional<fleet::Attempt>> PgUpdateStore::find_attempt_at(const std
     auto attempt = read_attempt(rows[0], 0);
     if (attempt.id == 0) {
       attempt.id = state_->attempt_ids.next(session);
-      Script(session).execute(kAdoptAttempt, {text_of(rows[0][10]), std::to_string(attempt.id)}).run();
+      Script(session)
+          .execute(kAdoptAttempt, {text_of(rows[0][kAttemptColumns]), std::to_string(attempt.id)})
+          .run();
     }
     return attempt;
   });

@@ -49,10 +49,12 @@ class Batch : public testing::Test {
     attempt.progress_percent = 40;
     attempt.error = "it's \"broken\"";
     attempt.boot_id = "boot-1";
+    attempt.started_at = start_;
     attempt.changed_at = now();
     return attempt;
   }
 
+  const fleet::Time start_ = now();
   TestDatabase database_;
   sql::PgUpdateStore store_{database_.service()};
 };
@@ -100,15 +102,15 @@ TEST_F(Batch, AnOfferAndItsAttemptComeBackAsTheyWere) {
   EXPECT_EQ(device.attempt->error, attempt.error);
   EXPECT_EQ(device.attempt->boot_id, "boot-1");
   EXPECT_EQ(device.attempt->changed_at, attempt.changed_at);
+  EXPECT_EQ(device.attempt->started_at, attempt.started_at);
 }
 
 TEST_F(Batch, AnAttemptIsOneRowMovedForward) {
-  const auto start = now();
   for (const auto status : {Status::pending, Status::downloading, Status::success}) {
     begin({"a"});
     BatchChanges changes;
     changes.attempts.push_back(
-        {"a", attempt_of(11, status), start + std::chrono::minutes(static_cast<int>(status))});
+        {"a", attempt_of(11, status), start_ + std::chrono::minutes(static_cast<int>(status))});
     commit(changes);
   }
   EXPECT_EQ(database_.value("SELECT count(*) FROM device_update_status"), "1");
@@ -119,11 +121,10 @@ TEST_F(Batch, AnAttemptIsOneRowMovedForward) {
 }
 
 TEST_F(Batch, ARepetitionKeepsTheTimeOfCompletion) {
-  const auto start = now();
   for (int minute = 0; minute < 3; ++minute) {
     begin({"a"});
     BatchChanges changes;
-    changes.attempts.push_back({"a", attempt_of(11, Status::failed), start + std::chrono::minutes(minute)});
+    changes.attempts.push_back({"a", attempt_of(11, Status::failed), start_ + std::chrono::minutes(minute)});
     commit(changes);
   }
   EXPECT_EQ(database_.value("SELECT (completed_at = started_at) || ' ' || (reported_at - started_at) "
@@ -132,11 +133,10 @@ TEST_F(Batch, ARepetitionKeepsTheTimeOfCompletion) {
 }
 
 TEST_F(Batch, AFailedAttemptThatSucceedsAfterAllCompletesAnew) {
-  const auto start = now();
   for (const auto status : {Status::failed, Status::success}) {
     begin({"a"});
     BatchChanges changes;
-    const auto at = start + std::chrono::minutes(status == Status::success ? 5 : 0);
+    const auto at = start_ + std::chrono::minutes(status == Status::success ? 5 : 0);
     changes.attempts.push_back({"a", attempt_of(11, status), at});
     commit(changes);
   }

@@ -126,6 +126,26 @@ TEST_F(DeviceFlow, LateResultOfAnOldAttemptIsFiledThereOnly) {
   EXPECT_EQ(work_.attempts.at(0).id, 7);
 }
 
+TEST_F(DeviceFlow, WhichAttemptIsNewerItsBeginTellsAndNotItsId) {
+  const auto success_of = [this](std::int64_t id, std::chrono::minutes began_after_the_offer) {
+    Attempt attempt;
+    attempt.id = id;
+    attempt.version = "5.0.0";
+    attempt.status = Status::downloading;
+    attempt.started_at = work_.device.offer->offered_at + began_after_the_offer;
+    const Report message{"5.0.0", Status::success, {}, "", id, {}};
+    EXPECT_TRUE(on_report(work_, message, {attempt}, context()));
+    return work_.device.version;
+  };
+  check("1.0.0");
+  now_ += std::chrono::hours(1);
+  EXPECT_EQ(success_of(300, std::chrono::minutes(-1)), "1.0.0") << "a late result";
+  EXPECT_EQ(success_of(50, std::chrono::minutes(1)), "5.0.0");
+  report(Status::downloading);
+  work_.device.version = "1.0.0";
+  EXPECT_EQ(success_of(51, std::chrono::minutes(2)), "1.0.0") << "the offer's was begun after it";
+}
+
 TEST_F(DeviceFlow, ReportWithoutAnyOfferOpensAnAttemptOfItsOwn) {
   EXPECT_TRUE(report(Status::downloading, "5.0.0").recorded);
   ASSERT_EQ(work_.attempts.size(), 1U);
