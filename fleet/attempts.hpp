@@ -20,8 +20,8 @@ enum class Status { pending, downloading, downloaded, installing, success, faile
 }
 
 /// How an attempt went wrong. `timed_out`: silent beyond its deadline. `offline_after_install`: it installed
-/// and never said hello with the new version; counts as timed out too. `withdrawn`: ended by an admin,
-/// nobody's fault.
+/// and never said hello with the new version; counts as timed out too. `withdrawn`: ended by an admin, or
+/// replaced by a newer offer: nobody's fault.
 enum class FailureKind { failed, timed_out, rolled_back, offline_after_install, withdrawn };
 /// Those that an abort criterion may name and a retry may follow: all but `withdrawn`.
 inline constexpr int kCountedFailureKinds = 4;
@@ -39,8 +39,12 @@ struct Attempt {
   std::string boot_id;  ///< the device's boot when it began installing; empty when it does not send one
   Time started_at{};    ///< its first report
   Time changed_at{};    ///< when it entered `status`
-  std::optional<Time> due_at;          ///< when it times out; nullopt once final
-  std::optional<FailureKind> failure;  ///< set while status is failed or rolled_back
+  std::optional<Time> due_at;  ///< when it times out; nullopt once final
+  /// Set while status is failed or rolled_back; `withdrawn` also from when a newer offer has replaced it.
+  std::optional<FailureKind> failure;
+
+  /// Whether a newer offer has come instead: nobody's failure, unless it ends by a hello after all.
+  [[nodiscard]] bool is_replaced() const { return failure == FailureKind::withdrawn && !is_final(status); }
 };
 
 /// What a message does to an attempt. The table is in attempts.cpp.

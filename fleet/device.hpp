@@ -47,6 +47,8 @@ struct Device {
   JsonValue metadata;    ///< admins' groups and keys; `reported` holds what the device says of itself
   std::optional<Offer> offer;
   std::optional<Attempt> attempt;  ///< the offer's attempt, once reported
+  /// The newest open attempt besides: a newer offer has replaced it, or the device began it by itself.
+  std::optional<Attempt> other_attempt;
 
   [[nodiscard]] std::vector<std::string> groups() const {
     const auto* groups = metadata.find("groups");

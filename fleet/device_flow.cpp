@@ -14,41 +14,50 @@ void close_offer(DeviceWork& work) {
   change_offer(work, was_standing);
 }
 
-// The hello of the new version completes the offer's attempt, also one that was never reported (a plain
-// poller).
-void complete_by_hello(DeviceWork& work, const FlowContext& context) {
-  auto& device = work.device;
-  const bool unreported = !device.attempt;
-  if (unreported) {
-    device.attempt.emplace();
-    device.attempt->id = device.offer->attempt_id;
-    device.attempt->rollout_id = device.offer->rollout_id;
-    device.attempt->version = device.offer->version;
-    device.attempt->started_at = context.now();
-    record_start(work, *device.attempt);
-    take_offer(work);
+// An attempt's end by what the device says it runs.
+void end_by_hello(DeviceWork& work, Attempt attempt, Status reached, const FlowContext& context) {
+  if (reached == Status::success) {
+    end_attempt(attempt, Status::success, std::nullopt, "", context.now());
+    attempt.progress_percent = 100;
+  } else {
+    end_attempt(attempt, Status::rolled_back, FailureKind::rolled_back,
+                "runs " + work.device.version + " again after installing " + attempt.version, context.now());
   }
-  end_attempt(*device.attempt, Status::success, std::nullopt, "", context.now());
-  device.attempt->progress_percent = 100;
-  work.keep(*device.attempt);
-  record_end(work, *device.attempt, context);
+  work.keep(attempt);
+  record_end(work, attempt, context);
 }
 
-void apply_hello(DeviceWork& work, const FlowContext& context) {
-  auto& device = work.device;
+// The offer's attempt that was never reported: a plain poller's.
+Attempt begin_unreported(DeviceWork& work, const FlowContext& context) {
+  const auto& offer = *work.device.offer;
+  Attempt attempt;
+  attempt.id = offer.attempt_id;
+  attempt.rollout_id = offer.rollout_id;
+  attempt.version = offer.version;
+  attempt.started_at = context.now();
+  record_start(work, attempt);
+  take_offer(work);
+  return attempt;
+}
+
+void apply_hello_to_offer(DeviceWork& work, const FlowContext& context) {
+  const auto& device = work.device;
   if (!device.offer) return;
   const bool untaken_and_there = device.offer->open && !device.attempt && runs(device, device.offer->version);
-  if (untaken_and_there) return complete_by_hello(work, context);
+  if (untaken_and_there) return end_by_hello(work, begin_unreported(work, context), Status::success, context);
   if (!device.attempt) return;
   const auto reached = on_hello(*device.attempt, device.version, device.boot_id, context.now());
-  if (reached == Status::success) return complete_by_hello(work, context);
-  if (reached == Status::rolled_back) {
-    end_attempt(*device.attempt, Status::rolled_back, FailureKind::rolled_back,
-                "runs " + device.version + " again after installing " + device.attempt->version,
-                context.now());
-    work.keep(*device.attempt);
-    record_end(work, *device.attempt, context);
-  }
+  if (reached) end_by_hello(work, *device.attempt, *reached, context);
+}
+
+// What a newer offer has replaced may be what the device comes back with all the same. That it comes back
+// with something else says nothing then: it may have taken the newer one.
+void apply_hello_to_other(DeviceWork& work, const FlowContext& context) {
+  const auto& device = work.device;
+  if (!device.other_attempt) return;
+  const auto reached = on_hello(*device.other_attempt, device.version, device.boot_id, context.now());
+  if (!reached || (device.other_attempt->is_replaced() && *reached != Status::success)) return;
+  end_by_hello(work, *device.other_attempt, *reached, context);
 }
 
 // Whether the open offer is already the one that `update` asks for.
@@ -89,10 +98,11 @@ Expected<bool> make_offer(DeviceWork& work, const Update& update, const FlowCont
     offer.wanted_revision = device.offer->wanted_revision;
     offer.published_revision = device.offer->published_revision;
   }
-  // What a newer offer supersedes may still report its end, but is nobody's failure when it does not.
-  if (is_under_way(device)) {
-    device.attempt->due_at.reset();
+  // What a newer offer replaces may still report its end, but is nobody's failure when it does not.
+  if (device.attempt && !is_final(device.attempt->status)) {
+    device.attempt->failure = FailureKind::withdrawn;
     work.keep(*device.attempt);
+    device.other_attempt = device.attempt;
   }
   device.offer = std::move(offer);
   device.attempt.reset();
@@ -119,9 +129,10 @@ void stop_withdrawn(DeviceWork& work, const FlowContext& context) {
   auto& device = work.device;
   const auto* release = context.catalog->find_release(device.offer->release_id);
   if (release == nullptr || !release->withdrawn || device.attempt->status == Status::installing) return;
-  end_attempt(*device.attempt, Status::failed, FailureKind::withdrawn, "withdrawn", context.now());
-  work.keep(*device.attempt);
-  record_end(work, *device.attempt, context);
+  Attempt attempt = *device.attempt;
+  end_attempt(attempt, Status::failed, FailureKind::withdrawn, "withdrawn", context.now());
+  work.keep(attempt);
+  record_end(work, attempt, context);
 }
 
 NoUpdateAnswer no_update_answer(const Device& device, const NoUpdate& none, const Catalog& catalog) {
@@ -140,6 +151,14 @@ void DeviceWork::keep(const Attempt& attempt) {
     attempts.push_back(attempt);
   } else {
     *same = attempt;
+  }
+  auto& other = device.other_attempt;
+  if (device.offer && device.offer->attempt_id == attempt.id) {
+    device.attempt = attempt;
+  } else if (other && other->id == attempt.id) {
+    other = is_final(attempt.status) ? std::nullopt : std::optional(attempt);
+  } else if (!is_final(attempt.status) && (!other || other->started_at <= attempt.started_at)) {
+    other = attempt;
   }
 }
 
@@ -174,7 +193,8 @@ Expected<Answer> on_check(DeviceWork& work, const Check& check, const FlowContex
   device.version = check.version;
   if (!check.boot_id.empty()) device.boot_id = check.boot_id;
 
-  apply_hello(work, context);
+  apply_hello_to_offer(work, context);
+  apply_hello_to_other(work, context);
   auto decision = carry_out(work, decide(device, *context.catalog, context.circumstances), context);
   if (!decision) return tl::unexpected(decision.error());
   if (std::holds_alternative<Update>(*decision))

@@ -32,7 +32,8 @@ struct DeviceWork {
   bool offer_changed = false;
   bool version_changed = false;
 
-  /// Writes `attempt` into `attempts`, replacing an earlier change of the same one.
+  /// Notes a changed attempt: in `attempts`, replacing an earlier change of the same one, and in `device` for
+  /// the batch's further messages.
   void keep(const Attempt& attempt);
 };
 

@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <string>
+#include <utility>
 
 #include "fleet/attempt_steps.hpp"
 #include "fleet/device_flow.hpp"
@@ -23,10 +25,25 @@ ReportAnswer heard(const Attempt& attempt, const Report& report) {
   return {false, "the attempt has already ended as " + std::string(to_string(attempt.status))};
 }
 
+// A device gives up what a newer offer has replaced; that is nobody's failure.
+std::optional<FailureKind> failure_of(Status end, bool was_replaced) {
+  if (end == Status::rolled_back) return FailureKind::rolled_back;
+  if (end == Status::failed) return was_replaced ? FailureKind::withdrawn : FailureKind::failed;
+  return std::nullopt;
+}
+
 // Whether an attempt that is not the offer's is what the device is about now. Ids do not tell: every
 // connection takes a block of them.
 bool began_since_offer(const Device& device, const Attempt& attempt) {
   return attempt.started_at >= (device.attempt ? device.attempt->started_at : device.offer->offered_at);
+}
+
+std::pair<FailureKind, std::string> reason_of_silence(const Attempt& attempt, const Device& device) {
+  const std::string last_seen = "last seen " + std::string(to_string(attempt.status));
+  if (attempt.is_replaced()) return {FailureKind::withdrawn, "replaced by a newer offer; " + last_seen};
+  if (attempt.status != Status::installing || !device.on_mqtt)
+    return {FailureKind::timed_out, "timed out: " + last_seen};
+  return {FailureKind::offline_after_install, "timed out: no hello of the new version after installing"};
 }
 
 }  // namespace
@@ -57,6 +74,7 @@ Expected<Answer> on_report(DeviceWork& work, const Report& report, const ReportT
   const auto step = opens ? Step::move : on_report(attempt.status, report.status);
   if (step == Step::ignore) return Answer{heard(attempt, report)};
 
+  const bool was_replaced = attempt.is_replaced();
   attempt.status = report.status;
   attempt.progress_percent = std::max(step == Step::move ? 0 : attempt.progress_percent,
                                       report.progress_percent.value_or(attempt.progress_percent));
@@ -65,12 +83,7 @@ Expected<Answer> on_report(DeviceWork& work, const Report& report, const ReportT
   if (step == Step::move) {
     attempt.changed_at = context.now();
     set_due(attempt, device, context);
-    // A device gives up what a newer offer has replaced; that is nobody's failure.
-    const bool replaced = device.offer && device.offer->attempt_id != attempt.id && !opens;
-    if (attempt.status == Status::failed) {
-      attempt.failure = replaced ? FailureKind::withdrawn : FailureKind::failed;
-    }
-    if (attempt.status == Status::rolled_back) attempt.failure = FailureKind::rolled_back;
+    if (is_final(attempt.status)) attempt.failure = failure_of(attempt.status, was_replaced);
   }
   if (step == Step::move && report.status == Status::installing) attempt.boot_id = device.boot_id;
 
@@ -78,10 +91,7 @@ Expected<Answer> on_report(DeviceWork& work, const Report& report, const ReportT
   // What a newer offer replaced unheard began before it.
   const bool is_newest =
       is_current || !device.offer || (!target.unheard && began_since_offer(device, attempt));
-  if (is_current) {
-    take_offer(work);
-    device.attempt = attempt;
-  }
+  if (is_current) take_offer(work);
   work.keep(attempt);
   if (opens) record_start(work, attempt);
   if (step == Step::move && is_final(attempt.status)) {
@@ -96,18 +106,12 @@ Expected<Answer> on_report(DeviceWork& work, const Report& report, const ReportT
 }
 
 Expected<Answer> on_expire(DeviceWork& work, const ReportTarget& target, const FlowContext& context) {
-  auto& device = work.device;
   const bool is_due = target.attempt && !is_final(target.attempt->status) && target.attempt->due_at &&
                       *target.attempt->due_at <= context.now();
   if (!is_due) return Answer{ReportAnswer{true, ""}};
   Attempt attempt = *target.attempt;
-  const bool silent_after_install = attempt.status == Status::installing && device.on_mqtt;
-  end_attempt(attempt, Status::failed,
-              silent_after_install ? FailureKind::offline_after_install : FailureKind::timed_out,
-              silent_after_install ? "timed out: no hello of the new version after installing"
-                                   : "timed out: last seen " + std::string(to_string(attempt.status)),
-              context.now());
-  if (device.offer && device.offer->attempt_id == attempt.id) device.attempt = attempt;
+  const auto [failure, why] = reason_of_silence(attempt, work.device);
+  end_attempt(attempt, Status::failed, failure, why, context.now());
   work.keep(attempt);
   record_end(work, attempt, context);
   return Answer{ReportAnswer{true, ""}};

@@ -119,7 +119,7 @@ CREATE TABLE device_update_status (
     status_changed_at timestamptz,                            -- when it entered `status`
     reported_at_cut   timestamptz GENERATED ALWAYS AS (
         coalesce(date_bin('10 seconds', reported_at, '2000-01-01 00:00:00+00'), '-infinity')) STORED,
-    failure_kind      text,                                   -- fleet/attempts.hpp; set where status is failed or rolled_back
+    failure_kind      text,                                   -- fleet/attempts.hpp; while open: replaced by a newer offer
     due_at            timestamptz,                            -- silent beyond it: timed out; null once final
     CONSTRAINT device_update_status_status_check CHECK (status IN
         ('pending', 'downloading', 'downloaded', 'installing', 'success', 'failed', 'rolled_back')),
@@ -132,6 +132,7 @@ CREATE INDEX device_update_status_version_idx
 CREATE INDEX device_update_status_device_idx ON device_update_status (device_id);
 CREATE INDEX device_update_status_rollout_idx ON device_update_status (rollout_id) WHERE rollout_id IS NOT NULL;
 CREATE INDEX device_update_status_due_idx ON device_update_status (due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX device_update_status_open_idx ON device_update_status (device_id) WHERE due_at IS NOT NULL;
 
 -- Attempt ids are handed out in blocks: one nextval serves 256 attempts.
 CREATE SEQUENCE attempt_ids AS bigint INCREMENT BY 256;

@@ -68,13 +68,17 @@ constexpr Statement kRegister = {"register_devices", R"sql(
 
 // A statement of its own, after the locks are held: it sees what the previous holder of each lock committed.
 // The id is null for a contact that does not register: such a row may have been made after the registration
-// looked, so nothing would lock it.
+// looked, so nothing would lock it. An attempt that is open and ours has a deadline.
 constexpr Statement kLoad = {"load_devices",
                              "SELECT " OTA_SQL_DEVICE_COLUMNS
-                             ", " OTA_SQL_BEING_CUT("q.device_id")
+                             ", other.*, " OTA_SQL_BEING_CUT("q.device_id")
                              " FROM unnest($1::text[]) WITH ORDINALITY AS q (device_id, position) "
                              "LEFT JOIN devices d ON d.device_id = q.device_id " OTA_SQL_DEVICE_JOINS
-                             " ORDER BY q.position"};
+                             " LEFT JOIN LATERAL (SELECT " OTA_SQL_ATTEMPT_COLUMNS
+                             " FROM device_update_status a WHERE a.device_id = d.device_id "
+                             "AND a.due_at IS NOT NULL AND a.status NOT IN ('success', 'failed', 'rolled_back') "
+                             "AND a.attempt_id <> coalesce(o.attempt_id, 0) "
+                             "ORDER BY a.started_at DESC LIMIT 1) other ON true ORDER BY q.position"};
 
 constexpr Statement kFindAttempt = {
     "find_attempt", "SELECT " OTA_SQL_ATTEMPT_COLUMNS
@@ -126,6 +130,12 @@ void register_and_load(Script& script, const std::vector<Contact>& contacts) {
   script.execute(kRegister, {ids.str(), models.str(), versions.str(), macs.str(), boots.str(), reported.str(),
                              online.str(), over_mqtt.str(), registers.str(), seen_at.str()});
   script.execute(kLoad, {loaded.str()});
+}
+
+// Of a row of kLoad: it stands before the last column.
+std::optional<fleet::Attempt> read_other_attempt(const pqxx::row& row) {
+  const int first = static_cast<int>(row.size()) - 1 - kAttemptColumns;
+  return row[first].is_null() ? std::nullopt : std::optional(read_attempt(row, first));
 }
 
 }  // namespace
@@ -203,6 +213,7 @@ Expected<std::vector<Device>> PgUpdateStore::begin(const std::vector<Contact>& c
     for (const auto& row : script.run()) {
       devices.push_back(read_device(row));
       devices.back().id = contacts[devices.size() - 1].device_id;  // no row was loaded for a presence
+      devices.back().other_attempt = read_other_attempt(row);
       devices.back().revoked = devices.back().revoked || flag_of(row[row.size() - 1]);
     }
     return devices;

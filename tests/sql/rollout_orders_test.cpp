@@ -115,7 +115,8 @@ TEST_F(Orders, ProgressCountsByKindAndLeavesWithdrawnOnesOut) {
   attempt("c", id, "rolled_back", "rolled_back");
   attempt("d", id, "failed", "withdrawn");
   attempt("e", id, "downloading");
-  attempt("f", id, "failed");  // from before there were kinds
+  attempt("f", id, "failed");                    // from before there were kinds
+  attempt("g", id, "downloading", "withdrawn");  // open, and replaced by a newer offer
   const auto progress = control_.progress({id})->at(id);
   EXPECT_EQ(progress.started, 5);
   EXPECT_EQ(progress.finished, 4);

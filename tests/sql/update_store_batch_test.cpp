@@ -105,6 +105,30 @@ TEST_F(Batch, AnOfferAndItsAttemptComeBackAsTheyWere) {
   EXPECT_EQ(device.attempt->started_at, attempt.started_at);
 }
 
+TEST_F(Batch, TheNewestOpenAttemptBesidesTheOffersComesAlong) {
+  begin({"a", "b"});
+  BatchChanges changes;
+  changes.offers.push_back({"a", offer_of(11), now()});
+  for (const auto& [id, status] : {std::pair{11, Status::downloading},
+                                   {12, Status::downloading},
+                                   {13, Status::installing},
+                                   {14, Status::failed}}) {
+    auto attempt = attempt_of(id, status);
+    attempt.started_at += std::chrono::minutes(id);
+    if (!fleet::is_final(status)) attempt.due_at = now();
+    changes.attempts.push_back({"a", attempt, now()});
+  }
+  commit(changes);
+  const auto devices = store_.begin({check_of("a"), check_of("b")});
+  ASSERT_TRUE(devices) << devices.error().message;
+  EXPECT_EQ(devices->at(0).attempt->id, 11);
+  ASSERT_TRUE(devices->at(0).other_attempt);
+  EXPECT_EQ(devices->at(0).other_attempt->id, 13);
+  EXPECT_EQ(devices->at(0).other_attempt->status, Status::installing);
+  EXPECT_FALSE(devices->at(1).other_attempt);
+  EXPECT_FALSE(devices->at(0).revoked);
+}
+
 TEST_F(Batch, AnAttemptIsOneRowMovedForward) {
   for (const auto status : {Status::pending, Status::downloading, Status::success}) {
     begin({"a"});

@@ -24,6 +24,8 @@ class DeviceFlow : public ::testing::Test {
     Report message{version, status, progress, "", attempt_id, {}};
     return std::get<ReportAnswer>(on_report(work_, message, {work_.device.attempt}, context()).value());
   }
+  // A newer rollout comes on top, of 1.2.0.
+  void roll_out_1_2() { catalog_ = std::make_shared<const Catalog>(catalog_->with(rollout(2, "1.2.0"))); }
   FlowContext context() {
     slots_.emplace([this](std::int64_t, const PushRate&) { return Expected<int>(free_slots_); });
     return {catalog_, tests::circumstances(now_), [this] { return Expected<std::int64_t>(next_id_++); },
@@ -274,15 +276,51 @@ TEST_F(DeviceFlow, AWithdrawnReleaseStopsWhatHasNotBegunToInstall) {
   EXPECT_EQ(work_.device.attempt->status, Status::installing);
 }
 
-TEST_F(DeviceFlow, ASupersededAttemptIsNobodysFailure) {
+TEST_F(DeviceFlow, AReplacedAttemptEndsAtItsDeadlineAndIsNobodysFailure) {
   check("1.0.0");
   report(Status::downloading);
-  catalog_ = std::make_shared<const Catalog>(std::vector<Release>{release(2, "1.1.0"), release(3, "1.2.0")},
-                                             std::vector<Rollout>{rollout(1, "1.1.0"), rollout(2, "1.2.0")});
+  roll_out_1_2();
   check("1.0.0");
   EXPECT_EQ(work_.device.offer->version, "1.2.0");
   ASSERT_EQ(work_.attempts.size(), 1U);
-  EXPECT_EQ(work_.attempts[0].due_at, std::nullopt);
+  EXPECT_EQ(work_.attempts[0].failure, FailureKind::withdrawn) << "in no figure of its rollout from now on";
+  now_ += std::chrono::hours(24);
+  ASSERT_TRUE(on_expire(work_, {work_.attempts[0]}, context()));
+  EXPECT_EQ(work_.attempts[0].status, Status::failed);
+  EXPECT_EQ(work_.attempts[0].failure, FailureKind::withdrawn);
+  EXPECT_TRUE(work_.device.offer->is_standing());
+  EXPECT_EQ(work_.device.offer->failed_attempts, 0);
+}
+
+TEST_F(DeviceFlow, AReplacedAttemptIsCompletedByTheHelloOfItsVersion) {
+  check("1.0.0");
+  report(Status::installing);
+  roll_out_1_2();
+  check("1.0.0");
+  const auto answer = check("1.1.0", "b2");
+  ASSERT_EQ(work_.attempts.size(), 1U);
+  EXPECT_EQ(work_.attempts[0].status, Status::success);
+  EXPECT_EQ(work_.attempts[0].failure, std::nullopt);
+  EXPECT_EQ(event_types(), (std::vector<std::string>{"update_started", "update_completed"}));
+  EXPECT_EQ(std::get<OfferAnswer>(answer).release->version, "1.2.0");
+  EXPECT_EQ(std::get<OfferAnswer>(answer).current_version, "1.1.0");
+}
+
+TEST_F(DeviceFlow, ThatItComesBackWithTheNewerOneRollsNothingBack) {
+  check("1.0.0");
+  report(Status::installing);
+  roll_out_1_2();
+  check("1.0.0");
+  check("1.2.0", "b2");
+  ASSERT_EQ(work_.attempts.size(), 2U);
+  EXPECT_EQ(work_.attempts[0].status, Status::installing);
+  EXPECT_EQ(work_.attempts[1].status, Status::success);
+}
+
+TEST_F(DeviceFlow, AnAttemptOfTheDevicesOwnEndsByAHelloToo) {
+  report(Status::installing, "5.0.0");
+  check("5.0.0", "b2");
+  EXPECT_EQ(work_.attempts.at(0).status, Status::success);
 }
 
 TEST_F(DeviceFlow, ARollbackTakesBackExactlyThoseThatTookIt) {
