@@ -26,7 +26,7 @@ bool sequence_rises(const VersionPoint& running, const Release& release) {
 // compared.
 std::optional<bool> can_install(const VersionPoint& running, const Release& release, const Catalog& catalog) {
   if (!release.min_version || release.min_version->empty()) return true;
-  const VersionPoint least{*release.min_version, catalog.find_release(release.model, *release.min_version)};
+  const VersionPoint least{*release.min_version, catalog.find_known(release.model, *release.min_version)};
   const auto below = comes_before(running, least);
   if (!below) return std::nullopt;
   return !*below;
@@ -87,7 +87,7 @@ std::optional<NoUpdate> find_block(const Rollout& rollout, const Device& device,
 Decision decide_in(const Catalog::Candidate& candidate, const Device& device, const Catalog& catalog,
                    const Circumstances& circumstances) {
   const auto& [rollout, release] = candidate;
-  const VersionPoint running{device.version, catalog.find_release(device.model, device.version)};
+  const VersionPoint running{device.version, catalog.find_known(device.model, device.version)};
   const VersionPoint target{release->version, release};
 
   if (compare_versions(running.version, target.version) == Order::same) {
@@ -145,13 +145,13 @@ bool is_due(const Device& device, const Rollout& rollout, const Decision& decisi
 }
 
 bool can_reach(const std::string& running, const Release& target, const Catalog& catalog) {
-  const VersionPoint from{running, catalog.find_release(target.model, running)};
+  const VersionPoint from{running, catalog.find_known(target.model, running)};
   const auto direct = can_install(from, target, catalog);
   return direct && (*direct || next_step(from, target, catalog) != nullptr);
 }
 
 bool would_refuse(const std::string& running, const Release& target, const Catalog& catalog) {
-  return !sequence_rises({running, catalog.find_release(target.model, running)}, target);
+  return !sequence_rises({running, catalog.find_known(target.model, running)}, target);
 }
 
 Decision decide(const Device& device, const Catalog& catalog, const Circumstances& circumstances,

@@ -115,6 +115,30 @@ TEST(Decide, OffersNoManifestThatTheDeviceWouldRefuse) {
       << "nothing signed runs there";
 }
 
+Release as_withdrawn(Release made) {
+  made.withdrawn = true;
+  return made;
+}
+
+TEST(Decide, AManifestIsTooOldAlsoForADeviceThatRunsAWithdrawnRelease) {
+  auto back = rollout(1, "1.1.0");
+  back.allow_downgrade = true;
+  const Catalog catalog({signed_release(1, "1.1.0", 3), as_withdrawn(signed_release(2, "1.2.0", 5))}, {back});
+  EXPECT_EQ(reason_of(decide_for(device("a", "1.2.0"), catalog)), Reason::manifest_too_old);
+  EXPECT_TRUE(would_refuse("1.2.0", *catalog.find_release("esp32", "1.1.0"), catalog));
+}
+
+TEST(Decide, TheUploadTimeOfAWithdrawnReleaseStillOrdersIt) {
+  const Catalog catalog({release(1, "night-1"), as_withdrawn(release(2, "night-2")), release(3, "night-3")},
+                        {rollout(1, "night-1")});
+  EXPECT_EQ(reason_of(decide_for(device("a", "night-2"), catalog)), Reason::newer_than_rollout);
+
+  const Catalog least(
+      {as_withdrawn(release(1, "night-1")), release(2, "night-2"), release(3, "night-3", "night-1")},
+      {rollout(1, "night-3")});
+  EXPECT_EQ(version_offered(decide_for(device("a", "night-2"), least)), "night-3");
+}
+
 TEST(Decide, WhereOnlySignedReleasesAreOfferedAnUnsignedOneIsNoStepEither) {
   auto target = release(3, "2.0.0", "1.5.0");
   auto step = release(2, "1.5.0");
