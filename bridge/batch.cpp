@@ -35,7 +35,6 @@ void merge(fleet::Contact& contact, const fleet::Message& message) {
   if (const auto* check = std::get_if<fleet::Check>(&message.body)) {
     contact.model = check->model;
     contact.version = check->version;
-    if (!check->boot_id.empty()) contact.boot_id = check->boot_id;
     if (!check->mac.empty()) contact.mac = check->mac;
     if (!check->reported_json.empty()) contact.reported_json = check->reported_json;
   }

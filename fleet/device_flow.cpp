@@ -167,6 +167,7 @@ void add_changes(const DeviceWork& work, Time now, BatchChanges& changes) {
   for (const auto& attempt : work.attempts) changes.attempts.push_back({device.id, attempt, now});
   if (work.offer_changed) changes.offers.push_back({device.id, *device.offer, now});
   if (work.version_changed) changes.versions.emplace_back(device.id, device.version);
+  if (work.boot_changed) changes.boots.emplace_back(device.id, device.boot_id);
   changes.events.insert(changes.events.end(), work.events.begin(), work.events.end());
 }
 
@@ -191,7 +192,10 @@ Expected<Answer> on_check(DeviceWork& work, const Check& check, const FlowContex
   auto& device = work.device;
   device.model = check.model;
   device.version = check.version;
-  if (!check.boot_id.empty()) device.boot_id = check.boot_id;
+  if (!check.boot_id.empty() && check.boot_id != device.boot_id) {
+    device.boot_id = check.boot_id;
+    work.boot_changed = true;
+  }
 
   apply_hello_to_offer(work, context);
   apply_hello_to_other(work, context);

@@ -31,6 +31,7 @@ struct DeviceWork {
   std::vector<Attempt> attempts;  ///< changed ones; the last of an id counts
   bool offer_changed = false;
   bool version_changed = false;
+  bool boot_changed = false;
 
   /// Notes a changed attempt: in `attempts`, replacing an earlier change of the same one, and in `device` for
   /// the batch's further messages.

@@ -57,6 +57,10 @@ constexpr Statement kSaveVersions = {"save_versions", R"sql(
   FROM unnest($1::text[], $2::text[]) AS c (device_id, version)
   WHERE d.device_id = c.device_id AND d.current_firmware_version IS DISTINCT FROM c.version)sql"};
 
+constexpr Statement kSaveBoots = {"save_boots", R"sql(
+  UPDATE devices d SET boot_id = c.boot_id
+  FROM unnest($1::text[], $2::text[]) AS c (device_id, boot_id) WHERE d.device_id = c.device_id)sql"};
+
 constexpr Statement kAddEvents = {"add_events", R"sql(
   INSERT INTO ota_events (event_type, device_id, firmware_version, rollout_id, event_data, created_by)
   SELECT c.type, c.device_id, c.version, c.rollout_id, coalesce(c.data::jsonb, '{}'::jsonb), c.by
@@ -88,14 +92,16 @@ void add_attempts(Script& script, const std::vector<fleet::AttemptChange>& chang
                                  changed_at.str(), due_at.str(), failures.str(), started_at.str()});
 }
 
-void add_versions(Script& script, const std::vector<std::pair<std::string, std::string>>& changes) {
+// `statement` gives each device its text.
+void add_texts(Script& script, const Statement& statement,
+               const std::vector<std::pair<std::string, std::string>>& changes) {
   if (changes.empty()) return;
-  ArrayLiteral devices, versions;
-  for (const auto& [device_id, version] : changes) {
+  ArrayLiteral devices, texts;
+  for (const auto& [device_id, text] : changes) {
     devices.add(device_id);
-    versions.add(version);
+    texts.add(text);
   }
-  script.execute(kSaveVersions, {devices.str(), versions.str()});
+  script.execute(statement, {devices.str(), texts.str()});
 }
 
 void add_events(Script& script, const std::vector<fleet::Event>& events) {
@@ -147,7 +153,8 @@ void add_offers(Script& script, const std::vector<fleet::OfferChange>& changes) 
 void add_changes(Script& script, const fleet::BatchChanges& changes) {
   add_attempts(script, changes.attempts);
   add_offers(script, changes.offers);
-  add_versions(script, changes.versions);
+  add_texts(script, kSaveVersions, changes.versions);
+  add_texts(script, kSaveBoots, changes.boots);
   add_events(script, changes.events);
 }
 

@@ -34,18 +34,18 @@ constexpr auto kWriterSettings =
 // back by what it says meanwhile.
 constexpr Statement kRegister = {"register_devices", R"sql(
   INSERT INTO devices AS d (device_id, device_model, current_firmware_version, mac_address, last_seen, created_at,
-                            seen_on_mqtt, online, online_changed_at, boot_id, metadata)
+                            seen_on_mqtt, online, online_changed_at, metadata)
   SELECT c.device_id, coalesce(c.model, 'unknown'), c.version,
          CASE WHEN c.mac IS NOT NULL AND NOT EXISTS (
                 SELECT FROM devices other WHERE other.mac_address = c.mac AND other.device_id <> c.device_id)
               THEN c.mac END,
          CASE WHEN c.registers THEN t.seen_at END, t.seen_at, c.over_mqtt, coalesce(c.online, false),
-         CASE WHEN c.online IS NOT NULL THEN t.seen_at END, c.boot_id,
+         CASE WHEN c.online IS NOT NULL THEN t.seen_at END,
          CASE WHEN c.reported IS NULL THEN '{}'::jsonb
               ELSE jsonb_build_object('reported', c.reported::jsonb) END
-  FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::boolean[],
-              $8::boolean[], $9::boolean[], $10::bigint[])
-       AS c (device_id, model, version, mac, boot_id, reported, online, over_mqtt, registers, seen_at),
+  FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::boolean[],
+              $7::boolean[], $8::boolean[], $9::bigint[])
+       AS c (device_id, model, version, mac, reported, online, over_mqtt, registers, seen_at),
        LATERAL (SELECT 'epoch'::timestamptz + c.seen_at * interval '1 microsecond') AS t (seen_at)
   WHERE EXISTS (SELECT FROM devices known WHERE known.device_id = c.device_id)
      OR (c.registers AND NOT )sql" OTA_SQL_BEING_CUT("c.device_id") R"sql()
@@ -58,7 +58,6 @@ constexpr Statement kRegister = {"register_devices", R"sql(
     online = CASE WHEN excluded.online_changed_at IS NULL THEN d.online ELSE excluded.online END,
     online_changed_at = CASE WHEN excluded.online_changed_at IS NULL OR excluded.online = d.online
                              THEN d.online_changed_at ELSE excluded.online_changed_at END,
-    boot_id = coalesce(excluded.boot_id, d.boot_id),
     metadata = CASE WHEN NOT excluded.metadata ? 'reported' THEN d.metadata
                     WHEN jsonb_typeof(d.metadata) = 'object' THEN d.metadata || excluded.metadata
                     ELSE coalesce(nullif(d.metadata, 'null'::jsonb), excluded.metadata) END
@@ -111,7 +110,7 @@ constexpr Statement kFindRevoked = {
     "SELECT serial FROM device_certificates WHERE serial = ANY($1::text[]) AND revoked_at IS NOT NULL"};
 
 void register_and_load(Script& script, const std::vector<Contact>& contacts) {
-  ArrayLiteral ids, loaded, models, versions, macs, boots, reported, online, over_mqtt, registers, seen_at;
+  ArrayLiteral ids, loaded, models, versions, macs, reported, online, over_mqtt, registers, seen_at;
   std::set<std::string_view> macs_claimed;  // two claims of one MAC in a batch: the first in order has it
   for (const auto& contact : contacts) {
     ids.add(contact.device_id);
@@ -120,14 +119,13 @@ void register_and_load(Script& script, const std::vector<Contact>& contacts) {
     versions.add_or_null(contact.version.value_or(""));
     const bool claims = !contact.mac.empty() && macs_claimed.insert(contact.mac).second;
     macs.add_or_null(claims ? contact.mac : std::string());
-    boots.add_or_null(contact.boot_id);
     reported.add_or_null(contact.reported_json);
     contact.online ? online.add(*contact.online) : online.add_null();
     over_mqtt.add(contact.over_mqtt);
     registers.add(contact.registers);
     seen_at.add(contact.seen_at);
   }
-  script.execute(kRegister, {ids.str(), models.str(), versions.str(), macs.str(), boots.str(), reported.str(),
+  script.execute(kRegister, {ids.str(), models.str(), versions.str(), macs.str(), reported.str(),
                              online.str(), over_mqtt.str(), registers.str(), seen_at.str()});
   script.execute(kLoad, {loaded.str()});
 }

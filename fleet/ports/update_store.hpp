@@ -14,12 +14,12 @@
 
 namespace ota::fleet {
 
-/// What a batch knows of a device before it is loaded: the newest facts of its messages.
+/// What a batch knows of a device before it is loaded: the newest facts of its messages. Not its boot_id:
+/// each message has to meet the one that stood before it.
 struct Contact {
   std::string device_id;
   std::optional<std::string> model;    ///< only a check says it
   std::optional<std::string> version;  ///< only a check says it
-  std::string boot_id;                 ///< empty: not said
   std::string mac;                     ///< empty: not said
   std::string reported_json;           ///< empty: not said
   std::optional<bool> online;          ///< what its presence says; a check says nothing about staying
@@ -57,9 +57,10 @@ struct BatchChanges {
   std::vector<AttemptChange> attempts;
   std::vector<OfferChange> offers;
   std::vector<std::pair<std::string, std::string>> versions;  ///< device id, new current_firmware_version
+  std::vector<std::pair<std::string, std::string>> boots;     ///< device id, new boot_id
   std::vector<Event> events;
   [[nodiscard]] bool empty() const {
-    return attempts.empty() && offers.empty() && versions.empty() && events.empty();
+    return attempts.empty() && offers.empty() && versions.empty() && boots.empty() && events.empty();
   }
 };
 

@@ -72,9 +72,9 @@ TEST_F(IdentityCuts, TheReplacedHardwareIsNotNotedMeanwhile) {
   ASSERT_TRUE(certificates_.record(
       {"a", {"4a", "PEM", "ff", now() - 1h, now() + 24h}, fleet::Issuance::replace, "", "ann", ""}));
   auto old = check_of("a", "6.6.6");
-  old.boot_id = "old";
+  old.mac = "AA:BB:CC:DD:EE:01";
   EXPECT_TRUE(hear(old).revoked);
-  EXPECT_EQ(database_.value("SELECT current_firmware_version || coalesce(boot_id, '-') FROM devices"),
+  EXPECT_EQ(database_.value("SELECT current_firmware_version || coalesce(mac_address, '-') FROM devices"),
             "1.0.0-");
 }
 

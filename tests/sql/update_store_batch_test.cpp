@@ -215,10 +215,11 @@ TEST_F(Batch, SavingAnOfferNeverTakesPublishedBack) {
       "2 1 true");
 }
 
-TEST_F(Batch, WritesVersionsAndEvents) {
+TEST_F(Batch, WritesVersionsBootsAndEvents) {
   begin({"a", "b"});
   BatchChanges changes;
   changes.versions = {{"a", "1.1.0"}, {"b", "1.0.0"}};
+  changes.boots = {{"b", "boot-7"}};
   fleet::JsonValue data;
   data.value =
       fleet::JsonValue::Object{{"attempt_id", {std::int64_t{11}}}, {"note", {std::string("it's \"so\"")}}};
@@ -228,6 +229,7 @@ TEST_F(Batch, WritesVersionsAndEvents) {
   EXPECT_EQ(
       database_.value("SELECT string_agg(current_firmware_version, ',' ORDER BY device_id) FROM devices"),
       "1.1.0,1.0.0");
+  EXPECT_EQ(database_.value("SELECT device_id || boot_id FROM devices WHERE boot_id IS NOT NULL"), "bboot-7");
   EXPECT_EQ(database_.value(
                 "SELECT event_data FROM ota_events WHERE event_type = 'update_started' AND device_id = 'a' "
                 "AND firmware_version = '1.1.0' AND rollout_id = 7 AND created_by = 'bridge'"),

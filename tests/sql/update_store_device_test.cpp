@@ -30,14 +30,12 @@ class Registration : public testing::Test {
 
 TEST_F(Registration, MakesAnUnknownDevice) {
   auto check = check_of("a");
-  check.boot_id = "boot-1";
   check.mac = "AA:BB:CC:DD:EE:01";
   const auto device = register_one(check);
   EXPECT_EQ(device.id, "a");
   EXPECT_EQ(device.model, "esp32");
   EXPECT_EQ(device.version, "1.0.0");
   EXPECT_EQ(device.mac, "AA:BB:CC:DD:EE:01");
-  EXPECT_EQ(device.boot_id, "boot-1");
   EXPECT_TRUE(device.on_mqtt);
   EXPECT_FALSE(device.offer);
   EXPECT_FALSE(device.attempt);
@@ -56,13 +54,10 @@ TEST_F(Registration, UpdatesModelVersionAndLastSeen) {
 }
 
 TEST_F(Registration, AReportNeverOverwritesWhatACheckSaid) {
-  auto check = check_of("a");
-  check.boot_id = "boot-1";
-  register_one(check);
+  register_one(check_of("a"));
   const auto device = register_one(report_of("a"));
   EXPECT_EQ(device.model, "esp32");
   EXPECT_EQ(device.version, "1.0.0");
-  EXPECT_EQ(device.boot_id, "boot-1");
   EXPECT_TRUE(device.on_mqtt);
   EXPECT_EQ(column("online"), "t");
 }
@@ -150,21 +145,21 @@ TEST_F(Registration, WhatADeviceSaysOfItselfStaysUnderReported) {
 
 TEST_F(Registration, HostileTextIsStoredAsTextOrRefused) {
   auto check = check_of("a'); DROP TABLE devices; --");
-  check.boot_id = "{\"\\',NULL}$$";
-  EXPECT_EQ(register_one(check).boot_id, check.boot_id);
+  check.version = "{\"\\',NULL}$$";
+  EXPECT_EQ(register_one(check).version, check.version);
   EXPECT_EQ(database_.value("SELECT count(*) FROM devices"), "1");
 
-  check.boot_id = std::string("nul\0byte", 8);
+  check.version = std::string("nul\0byte", 8);
   const auto nul = store_.begin({check});
   ASSERT_FALSE(nul);
   EXPECT_EQ(nul.error().kind, fleet::ErrorKind::invalid);
 
-  check.boot_id = "\xff\xfe";
+  check.version = "\xff\xfe";
   const auto not_utf8 = store_.begin({check});
   ASSERT_FALSE(not_utf8);
   EXPECT_EQ(not_utf8.error().kind, fleet::ErrorKind::invalid) << not_utf8.error().message;
 
-  check.boot_id.clear();
+  check.version.reset();
   check.reported_json = "{not json";
   const auto not_json = store_.begin({check});
   ASSERT_FALSE(not_json);

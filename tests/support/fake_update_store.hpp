@@ -93,6 +93,7 @@ class FakeUpdateStore final : public fleet::UpdateStore {
       if (device.offer && device.offer->attempt_id == change.attempt.id) device.attempt = change.attempt;
     }
     for (const auto& [id, version] : changes.versions) memory_->devices[id].version = version;
+    for (const auto& [id, boot_id] : changes.boots) memory_->devices[id].boot_id = boot_id;
     memory_->events.insert(memory_->events.end(), changes.events.begin(), changes.events.end());
     return {};
   }

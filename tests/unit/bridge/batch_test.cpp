@@ -95,6 +95,16 @@ TEST_F(Batch, MessagesOfOneDeviceSeeEachOthersEffectsInOrder) {
   EXPECT_EQ(memory_.events.size(), 2U);
 }
 
+TEST_F(Batch, ABootOfALaterMessageIsNotTheOneItInstalledIn) {
+  add("dev1", fleet::Check{"esp32", "1.0.0", "boot-a", "", ""});
+  run();
+  add_report("dev1", Status::installing, 1);
+  add("dev1", fleet::Check{"esp32", "1.0.0", "boot-b", "", ""});
+  run();
+  EXPECT_EQ(memory_.attempts.at(1).second.status, Status::rolled_back);
+  EXPECT_EQ(memory_.devices["dev1"].boot_id, "boot-b");
+}
+
 TEST_F(Batch, OneRefusedRowNeverFailsItsNeighbours) {
   memory_.refused_devices = {"dev3"};
   for (int i = 0; i < 8; ++i) add_check("dev" + std::to_string(i));
