@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <iterator>
 #include <map>
+#include <set>
 #include <string_view>
 #include <utility>
 
@@ -58,7 +59,8 @@ std::vector<fleet::Contact> contacts_of(const std::vector<Errand>& errands) {
   return contacts;
 }
 
-fleet::DeviceWork& work_of(std::vector<fleet::DeviceWork>& works, const std::string& device_id) {
+template <class Works>
+auto& work_of(Works& works, const std::string& device_id) {
   return *std::lower_bound(
       works.begin(), works.end(), device_id,
       [](const fleet::DeviceWork& work, const std::string& id) { return work.device.id < id; });
@@ -115,10 +117,10 @@ struct Attempted {
 };
 
 // The whole way of a batch: load, apply, commit.
-Expected<Attempted> attempt_batch(const std::vector<Errand>& errands, Writer& writer) {
+Expected<Attempted> attempt_batch(const std::vector<Errand>& errands, Writer& writer, fleet::LockWait wait) {
   auto& store = *writer.store;
   const auto contacts = contacts_of(errands);
-  auto devices = store.begin(contacts);
+  auto devices = store.begin(contacts, wait);
   if (!devices) return tl::unexpected(devices.error());
 
   Attempted attempted;
@@ -166,48 +168,90 @@ void log_decision(const fleet::Message& message, const fleet::Answer& answer) {
   }
 }
 
+void append(std::vector<Errand>& all, std::vector<Errand> more) {
+  std::move(more.begin(), more.end(), std::back_inserter(all));
+}
+
 void join(BatchOutcome& outcome, BatchOutcome half) {
-  std::move(half.postponed.begin(), half.postponed.end(), std::back_inserter(outcome.postponed));
+  append(outcome.postponed, std::move(half.postponed));
+  append(outcome.held, std::move(half.held));
   outcome.events_written = outcome.events_written || half.events_written;
 }
 
-BatchOutcome run_proven(std::vector<Errand> errands, Writer& writer) {
-  auto attempted = attempt_batch(errands, writer);
-  if (attempted) {
-    for (const auto& work : attempted->works) {
-      if (work.offer_changed) writer.offer_changed(work.device);
-    }
-    for (std::size_t i = 0; i < errands.size(); ++i) {
-      const auto* none = std::get_if<fleet::NoUpdateAnswer>(&attempted->answers[i]);
-      if (none != nullptr && none->waits_for_rollout != 0) {
-        writer.turned_away(none->waits_for_rollout,
-                           work_of(attempted->works, errands[i].message.device_id).device);
-      }
-      log_decision(errands[i].message, attempted->answers[i]);
-      errands[i].reply(attempted->answers[i]);
-    }
-    return {{}, attempted->events_written};
+BatchOutcome answer(std::vector<Errand> errands, const Attempted& attempted, Writer& writer) {
+  for (const auto& work : attempted.works) {
+    if (work.offer_changed) writer.offer_changed(work.device);
   }
+  for (std::size_t i = 0; i < errands.size(); ++i) {
+    const auto* none = std::get_if<fleet::NoUpdateAnswer>(&attempted.answers[i]);
+    if (none != nullptr && none->waits_for_rollout != 0) {
+      writer.turned_away(none->waits_for_rollout,
+                         work_of(attempted.works, errands[i].message.device_id).device);
+    }
+    log_decision(errands[i].message, attempted.answers[i]);
+    errands[i].reply(attempted.answers[i]);
+  }
+  return {{}, {}, attempted.events_written};
+}
+
+bool are_of_one_device(const std::vector<Errand>& errands) {
+  return std::all_of(errands.begin(), errands.end(), [&](const Errand& errand) {
+    return errand.message.device_id == errands.front().message.device_id;
+  });
+}
+
+// Takes the second half of the devices out of `errands`, of one device the second half of its messages: what
+// a half leaves for later must not be overtaken by the other half.
+std::vector<Errand> split(std::vector<Errand>& errands) {
+  auto middle = std::next(errands.begin(), static_cast<std::ptrdiff_t>(errands.size() / 2));
+  if (!are_of_one_device(errands)) {
+    std::set<std::string> devices;
+    for (const auto& errand : errands) devices.insert(errand.message.device_id);
+    const std::string first_of_second =
+        *std::next(devices.begin(), static_cast<std::ptrdiff_t>(devices.size() / 2));
+    middle = std::stable_partition(errands.begin(), errands.end(), [&](const Errand& errand) {
+      return errand.message.device_id < first_of_second;
+    });
+  }
+  std::vector<Errand> second(std::make_move_iterator(middle), std::make_move_iterator(errands.end()));
+  errands.erase(middle, errands.end());
+  return second;
+}
+
+// What running one batch has cost.
+struct LockWaits {
+  // Finding one locked row among 500 takes 9. Where it takes many more, a table is locked and not a row.
+  static constexpr int kMax = 24;
+  int count = 0;
+};
+
+BatchOutcome run_proven(std::vector<Errand> errands, Writer& writer, fleet::LockWait wait,
+                        LockWaits& lock_waits) {
+  auto attempted = attempt_batch(errands, writer, wait);
+  if (attempted) return answer(std::move(errands), *attempted, writer);
+
   const auto& error = attempted.error();
-  if (error.kind == ErrorKind::unavailable || error.kind == ErrorKind::in_doubt)
-    return {std::move(errands), false};
+  if (error.met_lock && are_of_one_device(errands)) return {{}, std::move(errands), false};
+  const bool is_narrowed = error.met_lock && ++lock_waits.count <= LockWaits::kMax;
+  const bool is_away = error.kind == ErrorKind::unavailable || error.kind == ErrorKind::in_doubt;
+  if (is_away && !is_narrowed) return {std::move(errands), {}, false};
   if (errands.size() == 1) {
     errands.front().reply(tl::unexpected(error));
     return {};
   }
-  const auto middle = std::next(errands.begin(), static_cast<std::ptrdiff_t>(errands.size() / 2));
-  std::vector<Errand> second(std::make_move_iterator(middle), std::make_move_iterator(errands.end()));
-  errands.erase(middle, errands.end());
-  auto outcome = run_proven(std::move(errands), writer);
-  join(outcome, run_proven(std::move(second), writer));
+  auto second = split(errands);
+  const auto next_wait = is_narrowed ? fleet::LockWait::brief : wait;
+  auto outcome = run_proven(std::move(errands), writer, next_wait, lock_waits);
+  join(outcome, run_proven(std::move(second), writer, next_wait, lock_waits));
   return outcome;
 }
 
 }  // namespace
 
-BatchOutcome run_batch(std::vector<Errand> errands, Writer& writer) {
-  if (!turn_away_unproven(errands, *writer.store)) return {std::move(errands), false};
-  return errands.empty() ? BatchOutcome{} : run_proven(std::move(errands), writer);
+BatchOutcome run_batch(std::vector<Errand> errands, Writer& writer, fleet::LockWait wait) {
+  if (!turn_away_unproven(errands, *writer.store)) return {std::move(errands), {}, false};
+  LockWaits lock_waits;
+  return errands.empty() ? BatchOutcome{} : run_proven(std::move(errands), writer, wait, lock_waits);
 }
 
 }  // namespace ota::bridge

@@ -19,9 +19,10 @@ struct Errand {
   fleet::Reply reply;
 };
 
+/// Of what is postponed or held nothing was recorded. A device's errands stay together and in order.
 struct BatchOutcome {
-  /// Errands whose batch failed because the database is away; nothing of them was recorded.
-  std::vector<Errand> postponed;
+  std::vector<Errand> postponed;  ///< the database is away
+  std::vector<Errand> held;       ///< somebody else keeps their devices' rows locked
   bool events_written = false;
 };
 
@@ -46,8 +47,9 @@ struct Writer {
 
 /// Turns away who does not show to be the device it speaks for, then runs the errands through one
 /// transaction: register and load their devices, apply each message in order,
-/// commit, then reply. A row the database refuses never fails its neighbours: the batch is halved until it
-/// stands alone.
-[[nodiscard]] BatchOutcome run_batch(std::vector<Errand> errands, Writer& writer);
+/// commit, then reply. A row that the database refuses, or that somebody keeps locked, never fails its
+/// neighbours: the batch is halved until it stands alone. `wait`: for locks, at first.
+[[nodiscard]] BatchOutcome run_batch(std::vector<Errand> errands, Writer& writer,
+                                     fleet::LockWait wait = fleet::LockWait::usual);
 
 }  // namespace ota::bridge

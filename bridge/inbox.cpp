@@ -56,7 +56,7 @@ void Inbox::submit(fleet::Message message, fleet::Reply reply) {
   auto& shard = *shards_[std::hash<std::string>{}(message.device_id) % shards_.size()];
   {
     const std::lock_guard lock(shard.mutex);
-    if (shard.queue.size() < fleet::kInboxMessagesMax && !stopping_) {
+    if (shard.queue.size() + shard.held_count < fleet::kInboxMessagesMax && !stopping_) {
       shard.queue.push_back({std::move(message), std::move(reply)});
       if (shard.queue.size() == 1) shard.filled.notify_one();
       return;
@@ -67,33 +67,60 @@ void Inbox::submit(fleet::Message message, fleet::Reply reply) {
 
 void Inbox::write(Shard& shard) {
   while (true) {
-    std::vector<Errand> batch;
-    {
-      std::unique_lock lock(shard.mutex);
-      shard.filled.wait(lock, [&] { return stopping_ || !shard.queue.empty(); });
-      if (shard.queue.empty()) return;
-      const auto count = static_cast<std::ptrdiff_t>(std::min(shard.queue.size(), kBatchMax));
-      const auto end = std::next(shard.queue.begin(), count);
-      batch.assign(std::make_move_iterator(shard.queue.begin()), std::make_move_iterator(end));
-      shard.queue.erase(shard.queue.begin(), end);
-    }
-    auto outcome = run_batch(std::move(batch), shard.writer);
-    if (outcome.events_written) ports_.events_written();
-    if (!outcome.postponed.empty()) retry(shard, std::move(outcome.postponed));
+    if (!shard.held.empty() && HeldMessages::Clock::now() >= shard.held.due_at())
+      run(shard, shard.held.take(), fleet::LockWait::brief);
+    auto batch = next_batch(shard);
+    if (batch.empty() && stopping_) break;
+    shard.held.add(refuse_pollers(shard.held.divert(batch)));
+    run(shard, std::move(batch), fleet::LockWait::usual);
   }
+  run(shard, shard.held.take(), fleet::LockWait::brief);
 }
 
-// The database is away. Whoever polls is told so and asks again; what came by MQTT was already acknowledged
-// to the broker, so it goes back to the head of the queue and waits.
-void Inbox::retry(Shard& shard, std::vector<Errand> postponed) {
+// What has gathered; empty when it is time to stop, or to try again what is held.
+std::vector<Errand> Inbox::next_batch(Shard& shard) {
+  std::vector<Errand> batch;
+  std::unique_lock lock(shard.mutex);
+  shard.held_count = shard.held.size();
+  const auto has_some = [&] { return stopping_ || !shard.queue.empty(); };
+  if (shard.held.empty()) {
+    shard.filled.wait(lock, has_some);
+  } else {
+    shard.filled.wait_until(lock, shard.held.due_at(), has_some);
+  }
+  const auto count = static_cast<std::ptrdiff_t>(std::min(shard.queue.size(), kBatchMax));
+  const auto end = std::next(shard.queue.begin(), count);
+  batch.assign(std::make_move_iterator(shard.queue.begin()), std::make_move_iterator(end));
+  shard.queue.erase(shard.queue.begin(), end);
+  return batch;
+}
+
+void Inbox::run(Shard& shard, std::vector<Errand> batch, fleet::LockWait wait) {
+  if (batch.empty()) return;
+  auto outcome = run_batch(std::move(batch), shard.writer, wait);
+  if (outcome.events_written) ports_.events_written();
+  shard.held.bar(outcome.held, HeldMessages::Clock::now());
+  shard.held.add(refuse_pollers(std::move(outcome.held)));
+  if (!outcome.postponed.empty()) retry(shard, std::move(outcome.postponed));
+}
+
+// What came by MQTT was already acknowledged to the broker, so it waits. Whoever polls is told that nothing
+// was recorded, and asks again.
+std::vector<Errand> Inbox::refuse_pollers(std::vector<Errand> errands) const {
   std::vector<Errand> waiting;
-  for (auto& errand : postponed) {
+  for (auto& errand : errands) {
     if (errand.message.channel == fleet::Channel::mqtt && !stopping_) {
       waiting.push_back(std::move(errand));
     } else {
       errand.reply(tl::unexpected(busy()));
     }
   }
+  return waiting;
+}
+
+// The database is away: what waits goes back to the head of the queue.
+void Inbox::retry(Shard& shard, std::vector<Errand> postponed) {
+  auto waiting = refuse_pollers(std::move(postponed));
   std::unique_lock lock(shard.mutex);
   shard.queue.insert(shard.queue.begin(), std::make_move_iterator(waiting.begin()),
                      std::make_move_iterator(waiting.end()));

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "bridge/batch.hpp"
+#include "bridge/held_messages.hpp"
 #include "fleet/ports/front_desk.hpp"
 #include "fleet/ports/update_store.hpp"
 
@@ -44,12 +45,17 @@ class Inbox final : public fleet::FrontDesk {
     std::mutex mutex;
     std::condition_variable filled;
     std::deque<Errand> queue;
+    std::size_t held_count = 0;  // as in `held`
     Writer writer;
+    HeldMessages held;
     std::thread thread;
   };
 
   void write(Shard& shard);
+  [[nodiscard]] std::vector<Errand> next_batch(Shard& shard);
+  void run(Shard& shard, std::vector<Errand> batch, fleet::LockWait wait);
   void retry(Shard& shard, std::vector<Errand> postponed);
+  [[nodiscard]] std::vector<Errand> refuse_pollers(std::vector<Errand> errands) const;
 
   Ports ports_;
   std::vector<std::unique_ptr<Shard>> shards_;

@@ -29,10 +29,12 @@ struct Error {
   std::string message;
   /// What strangers read instead where `message` names hosts and paths of ours; empty: `message`.
   std::string outside = {};
+  /// `unavailable` because somebody keeps a row or table locked for too long: other rows may fare better.
+  bool met_lock = false;
 
   /// The same error seen from further up: "context: message".
   [[nodiscard]] Error with_context(const std::string& context) const {
-    return {kind, context + ": " + message, outside};
+    return {kind, context + ": " + message, outside, met_lock};
   }
 };
 

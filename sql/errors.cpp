@@ -9,6 +9,8 @@ namespace {
 
 using fleet::ErrorKind;
 
+constexpr std::string_view kLockNotAvailable = "55P03";
+
 struct Rule {
   std::string_view prefix;  // a SQLSTATE or its class
   ErrorKind kind;
@@ -17,20 +19,20 @@ struct Rule {
 
 // The first match counts.
 constexpr std::array kRules = {
-    Rule{"08", ErrorKind::unavailable, true},      // connection exception
-    Rule{"22", ErrorKind::invalid, false},         // data exception: the value itself is refused
-    Rule{"23", ErrorKind::invalid, false},         // integrity constraint violation
-    Rule{"25006", ErrorKind::unavailable, true},   // read-only: a standby, or a primary stepping down
-    Rule{"25P03", ErrorKind::unavailable, true},   // idle in transaction for too long
-    Rule{"28", ErrorKind::unavailable, true},      // password or role refused
-    Rule{"3D", ErrorKind::unavailable, true},      // no such database (yet)
-    Rule{"40", ErrorKind::unavailable, false},     // deadlock, serialization failure
-    Rule{"53", ErrorKind::unavailable, false},     // out of memory, disk or connections
-    Rule{"54", ErrorKind::invalid, false},         // beyond a limit of PostgreSQL
-    Rule{"55P03", ErrorKind::unavailable, false},  // lock_timeout
-    Rule{"57014", ErrorKind::unavailable, false},  // statement_timeout
-    Rule{"57P", ErrorKind::unavailable, true},     // shutdown, crash, starting up
-    Rule{"58", ErrorKind::unavailable, false},     // I/O error on the server
+    Rule{"08", ErrorKind::unavailable, true},     // connection exception
+    Rule{"22", ErrorKind::invalid, false},        // data exception: the value itself is refused
+    Rule{"23", ErrorKind::invalid, false},        // integrity constraint violation
+    Rule{"25006", ErrorKind::unavailable, true},  // read-only: a standby, or a primary stepping down
+    Rule{"25P03", ErrorKind::unavailable, true},  // idle in transaction for too long
+    Rule{"28", ErrorKind::unavailable, true},     // password or role refused
+    Rule{"3D", ErrorKind::unavailable, true},     // no such database (yet)
+    Rule{"40", ErrorKind::unavailable, false},    // deadlock, serialization failure
+    Rule{"53", ErrorKind::unavailable, false},    // out of memory, disk or connections
+    Rule{"54", ErrorKind::invalid, false},        // beyond a limit of PostgreSQL
+    Rule{kLockNotAvailable, ErrorKind::unavailable, false},  // lock_timeout
+    Rule{"57014", ErrorKind::unavailable, false},            // statement_timeout
+    Rule{"57P", ErrorKind::unavailable, true},               // shutdown, crash, starting up
+    Rule{"58", ErrorKind::unavailable, false},               // I/O error on the server
 };
 
 const Rule* rule_of(std::string_view sqlstate) {
@@ -83,6 +85,7 @@ Failure failure_of_current_exception() {
     const std::string& state = e.sqlstate();
     fleet::Error error{kind_of_sqlstate(state), "PostgreSQL: " + one_line(e.what())};
     if (error.kind == ErrorKind::unavailable) error.outside = kAwayForStrangers;
+    error.met_lock = state == kLockNotAvailable;
     return {std::move(error), is_fatal_sqlstate(state)};
   } catch (const std::bad_alloc&) {
     return {{ErrorKind::unavailable, "out of memory"}, true};

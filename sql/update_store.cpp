@@ -1,5 +1,6 @@
 #include "sql/update_store.hpp"
 
+#include <algorithm>
 #include <set>
 #include <string_view>
 
@@ -130,6 +131,13 @@ void register_and_load(Script& script, const std::vector<Contact>& contacts) {
   script.execute(kLoad, {loaded.str()});
 }
 
+// A writer's other devices wait meanwhile.
+ConnectOptions impatient(ConnectOptions options) {
+  constexpr int kLockTimeoutMs = 500;
+  options.lock_timeout_ms = std::min(options.lock_timeout_ms, kLockTimeoutMs);
+  return options;
+}
+
 // Of a row of kLoad: it stands before the last column.
 std::optional<fleet::Attempt> read_other_attempt(const pqxx::row& row) {
   const int first = static_cast<int>(row.size()) - 1 - kAttemptColumns;
@@ -139,7 +147,7 @@ std::optional<fleet::Attempt> read_other_attempt(const pqxx::row& row) {
 }  // namespace
 
 struct PgUpdateStore::State {
-  explicit State(const ConnectOptions& options) : session(options, kWriterSettings) {}
+  explicit State(const ConnectOptions& options) : session(impatient(options), kWriterSettings) {}
 
   // Runs work that belongs to the open transaction; on an error the transaction is given up.
   template <class Work>
@@ -197,7 +205,8 @@ Expected<std::set<std::string>> PgUpdateStore::find_revoked(const std::vector<st
   });
 }
 
-Expected<std::vector<Device>> PgUpdateStore::begin(const std::vector<Contact>& contacts) {
+Expected<std::vector<Device>> PgUpdateStore::begin(const std::vector<Contact>& contacts,
+                                                   fleet::LockWait wait) {
   state_->give_up();
   return state_->inside([&](Session& session) {
     session.drop_if_dead();
@@ -207,6 +216,7 @@ Expected<std::vector<Device>> PgUpdateStore::begin(const std::vector<Contact>& c
     devices.reserve(contacts.size());
     Script script(session);
     script.add("BEGIN");
+    if (wait == fleet::LockWait::brief) script.add("SET LOCAL lock_timeout = '50ms'");
     register_and_load(script, contacts);
     for (const auto& row : script.run()) {
       devices.push_back(read_device(row));

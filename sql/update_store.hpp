@@ -18,8 +18,9 @@ class PgUpdateStore final : public fleet::UpdateStore {
       const std::vector<std::string>& serials) override;
   [[nodiscard]] fleet::Expected<fleet::DeviceTokens> find_tokens(
       const std::vector<fleet::DeviceToken>& shown) override;
-  [[nodiscard]] fleet::Expected<std::vector<fleet::Device>> begin(
-      const std::vector<fleet::Contact>& contacts) override;
+  using fleet::UpdateStore::begin;
+  [[nodiscard]] fleet::Expected<std::vector<fleet::Device>> begin(const std::vector<fleet::Contact>& contacts,
+                                                                  fleet::LockWait wait) override;
   [[nodiscard]] fleet::Expected<std::optional<fleet::Attempt>> find_attempt(const std::string& device_id,
                                                                             std::int64_t attempt_id) override;
   [[nodiscard]] fleet::Expected<std::optional<fleet::Attempt>> find_attempt_at(const std::string& device_id,

@@ -64,6 +64,12 @@ struct BatchChanges {
   }
 };
 
+/// How long a transaction waits for what somebody else has locked; then `unavailable` with Error::met_lock.
+enum class LockWait {
+  usual,  ///< half a second: what another bridge or a push needs
+  brief,  ///< a twentieth: to find out, one after the other, whose row it is
+};
+
 /// One writer's hold on the database: one connection, one transaction at a time. Belongs to one thread.
 /// Errors: `unavailable` (reconnects on the next call), `invalid` (a row was refused: bisect), `in_doubt`
 /// (the commit's outcome is unknown; the batch may be run again because handlers are idempotent).
@@ -82,7 +88,11 @@ class UpdateStore {
   /// devices in the same order, locked until the end. What is not loaded, or not known, answers a Device with
   /// its id and an empty `model`. A MAC that another device holds is not taken; the answered Device::mac is
   /// what is stored.
-  [[nodiscard]] virtual Expected<std::vector<Device>> begin(const std::vector<Contact>& contacts) = 0;
+  [[nodiscard]] virtual Expected<std::vector<Device>> begin(const std::vector<Contact>& contacts,
+                                                            LockWait wait) = 0;
+  [[nodiscard]] Expected<std::vector<Device>> begin(const std::vector<Contact>& contacts) {
+    return begin(contacts, LockWait::usual);
+  }
 
   /// Inside the transaction: the attempt with that id if it is that device's; nullopt when there is none.
   [[nodiscard]] virtual Expected<std::optional<Attempt>> find_attempt(const std::string& device_id,

@@ -73,17 +73,20 @@ TEST_F(Faults, AConnectionCutBeforeAFindIsUnavailable) {
   EXPECT_TRUE(eventually([&] { return registers(store); }));
 }
 
-TEST_F(Faults, WaitingTooLongForALockIsUnavailableAndNothingIsRecorded) {
-  auto options = database_.service();
-  options.lock_timeout_ms = 200;
-  sql::PgUpdateStore store(options);
+TEST_F(Faults, ALockOfSomebodyElseIsToldApartAndNothingIsRecorded) {
+  sql::PgUpdateStore store(database_.service());
   ASSERT_TRUE(registers(store));
   pqxx::connection other(database_.owner().conninfo);
   pqxx::work lock(other);
   lock.exec("LOCK TABLE devices IN EXCLUSIVE MODE");
-  const auto devices = store.begin({check_of("a", "2.0.0")});
-  ASSERT_FALSE(devices);
-  EXPECT_EQ(devices.error().kind, ErrorKind::unavailable) << devices.error().message;
+  for (const auto wait : {fleet::LockWait::usual, fleet::LockWait::brief}) {
+    const auto began = std::chrono::steady_clock::now();
+    const auto devices = store.begin({check_of("a", "2.0.0")}, wait);
+    ASSERT_FALSE(devices);
+    EXPECT_EQ(devices.error().kind, ErrorKind::unavailable) << devices.error().message;
+    EXPECT_TRUE(devices.error().met_lock);
+    EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(5));
+  }
   lock.commit();
   EXPECT_EQ(database_.value("SELECT current_firmware_version FROM devices"), "1.0.0");
   EXPECT_TRUE(registers(store));

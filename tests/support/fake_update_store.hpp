@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <optional>
 #include <set>
@@ -22,7 +23,9 @@ class FakeUpdateStore final : public fleet::UpdateStore {
     std::set<std::string> revoked_serials;
     int token_queries = 0;
     std::set<std::string> refused_devices;  ///< their batch fails as `invalid`
-    int away_for = 0;                       ///< so many begins fail as `unavailable`
+    std::set<std::string> locked_devices;   ///< their batch meets a lock, until `unlocked`
+    std::atomic<bool> unlocked{false};
+    int away_for = 0;  ///< so many begins fail as `unavailable`
     int commits = 0;
     std::vector<std::size_t> batch_sizes;
   };
@@ -38,7 +41,9 @@ class FakeUpdateStore final : public fleet::UpdateStore {
     return memory_->tokens;
   }
 
-  fleet::Expected<std::vector<fleet::Device>> begin(const std::vector<fleet::Contact>& contacts) override {
+  using fleet::UpdateStore::begin;
+  fleet::Expected<std::vector<fleet::Device>> begin(const std::vector<fleet::Contact>& contacts,
+                                                    fleet::LockWait) override {
     memory_->batch_sizes.push_back(contacts.size());
     if (memory_->away_for > 0) {
       --memory_->away_for;
@@ -49,6 +54,8 @@ class FakeUpdateStore final : public fleet::UpdateStore {
       if (memory_->refused_devices.count(contact.device_id) > 0) {
         return fleet::fail(fleet::ErrorKind::invalid, "row refused");
       }
+      if (!memory_->unlocked && memory_->locked_devices.count(contact.device_id) > 0)
+        return tl::unexpected(locked());
       auto device = memory_->devices[contact.device_id];
       device.id = contact.device_id;
       if (contact.model) device.model = *contact.model;
@@ -101,6 +108,8 @@ class FakeUpdateStore final : public fleet::UpdateStore {
   void rollback() override { pending_.clear(); }
 
  private:
+  static fleet::Error locked() { return {fleet::ErrorKind::unavailable, "locked", "", true}; }
+
   Memory* memory_;
   std::vector<fleet::Device> pending_;
   std::int64_t next_id_ = 1;

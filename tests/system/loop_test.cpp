@@ -190,6 +190,21 @@ TEST_F(Loop, NoAckLeavesBeforeTheCommit) {
   EXPECT_EQ(device.ack_of("r1", from, std::chrono::seconds(30))["recorded"], true);
 }
 
+TEST_F(Loop, ALockedRowHoldsUpItsDeviceAlone) {
+  HandPlayedDevice locked(*stack_, "row-1", "m-row");
+  HandPlayedDevice other(*stack_, "row-2", "m-row");
+  locked.check("1.0.0");
+  other.check("1.0.0");
+  Database psql(*stack_);
+  psql.begin("SELECT FROM devices WHERE device_id = 'row-1' FOR UPDATE");
+  const json downloading = {{"firmware_version", "1.1.0"}, {"status", "downloading"}};
+  const auto from = locked.mqtt().received();
+  EXPECT_TRUE(locked.report(downloading, std::chrono::milliseconds(100)).is_null());
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(other.report(downloading)["recorded"], true);
+  psql.end();
+  EXPECT_EQ(locked.ack_of("r1", from, std::chrono::seconds(30))["recorded"], true);
+}
+
 TEST_F(Loop, WrongMessagesAreAnsweredAndHarmNobody) {
   HandPlayedDevice device(*stack_, "bad-1", "m-bad");
   for (const std::string payload : {"{", "[]", "\xff\xfe", "{\"device_model\":5}",

@@ -116,6 +116,29 @@ TEST_F(Batch, OneRefusedRowNeverFailsItsNeighbours) {
   EXPECT_EQ(memory_.devices.size(), 7U);
 }
 
+TEST_F(Batch, ALockedRowIsHeldWithAllItsMessagesAndTheOthersGoOn) {
+  memory_.locked_devices = {"dev3"};
+  for (int i = 0; i < 8; ++i) add_check("dev" + std::to_string(i));
+  add_report("dev3", Status::downloading);
+  const auto outcome = run();
+  EXPECT_TRUE(outcome.postponed.empty());
+  ASSERT_EQ(outcome.held.size(), 2U);
+  EXPECT_TRUE(std::holds_alternative<fleet::Check>(outcome.held[0].message.body));
+  EXPECT_TRUE(std::holds_alternative<fleet::Report>(outcome.held[1].message.body));
+  for (std::size_t i = 0; i < 8; ++i) EXPECT_EQ(answers_[i].has_value(), i != 3) << i;
+}
+
+TEST_F(Batch, ALockedTableIsNotSearchedRowByRow) {
+  for (int i = 0; i < 500; ++i) {
+    memory_.locked_devices.insert("dev" + std::to_string(i));
+    add_check("dev" + std::to_string(i));
+  }
+  const auto outcome = run();
+  EXPECT_EQ(outcome.postponed.size() + outcome.held.size(), 500U);
+  EXPECT_GT(outcome.postponed.size(), 400U);
+  EXPECT_LT(memory_.batch_sizes.size(), 60U);
+}
+
 TEST_F(Batch, IsPostponedAsAWholeWhileTheDatabaseIsAway) {
   memory_.away_for = 1;
   add_check("dev1");

@@ -31,9 +31,10 @@ class InboxTest : public ::testing::Test {
     ports.events_written = [] {};
     inbox_ = std::make_unique<Inbox>(std::move(ports));
   }
-  std::future<fleet::Expected<fleet::Answer>> submit(const std::string& id, fleet::Channel channel) {
+  std::future<fleet::Expected<fleet::Answer>> submit(const std::string& id, fleet::Channel channel,
+                                                     const std::string& version = "1.0.0") {
     auto promise = std::make_shared<std::promise<fleet::Expected<fleet::Answer>>>();
-    inbox_->submit({id, channel, fleet::Time{}, fleet::Check{"esp32", "1.0.0", "", "", ""}},
+    inbox_->submit({id, channel, fleet::Time{}, fleet::Check{"esp32", version, "", "", ""}},
                    [promise](const fleet::Expected<fleet::Answer>& answer) { promise->set_value(answer); });
     return promise->get_future();
   }
@@ -62,6 +63,45 @@ TEST_F(InboxTest, PollersAreToldWhileTheDatabaseIsAwayAndMqttMessagesWait) {
   EXPECT_EQ(told.error().kind, fleet::ErrorKind::unavailable);
   EXPECT_TRUE(mqtt.get());
   inbox_->stop();
+}
+
+TEST_F(InboxTest, ALockedDeviceHoldsUpNobodyElse) {
+  memory_.locked_devices = {"dev1"};
+  auto locked = submit("dev1", fleet::Channel::mqtt);
+  auto poller = submit("dev1", fleet::Channel::rest);
+  inbox_->start();
+  EXPECT_TRUE(submit("dev2", fleet::Channel::mqtt).get());
+  EXPECT_FALSE(poller.get()) << "it asks again";
+  auto next = submit("dev1", fleet::Channel::mqtt);
+  EXPECT_EQ(next.wait_for(std::chrono::milliseconds(50)), std::future_status::timeout);
+  memory_.unlocked = true;
+  EXPECT_TRUE(locked.get());
+  EXPECT_TRUE(next.get());
+  inbox_->stop();
+}
+
+TEST_F(InboxTest, TheMessagesOfALockedDeviceKeepTheirOrder) {
+  memory_.locked_devices = {"dev1"};
+  std::vector<std::future<fleet::Expected<fleet::Answer>>> answers;
+  answers.push_back(submit("dev1", fleet::Channel::mqtt, "1.0.0"));
+  inbox_->start();
+  EXPECT_TRUE(submit("dev2", fleet::Channel::mqtt).get());
+  for (const char* version : {"1.1.0", "1.2.0"})
+    answers.push_back(submit("dev1", fleet::Channel::mqtt, version));
+  EXPECT_TRUE(submit("dev3", fleet::Channel::mqtt).get());
+  memory_.unlocked = true;
+  for (auto& answer : answers) EXPECT_TRUE(answer.get());
+  inbox_->stop();
+  EXPECT_EQ(memory_.devices["dev1"].version, "1.2.0");
+}
+
+TEST_F(InboxTest, WhatIsHeldIsTriedOnceMoreWhenItStopsAndThenRefused) {
+  memory_.locked_devices = {"dev1"};
+  auto locked = submit("dev1", fleet::Channel::mqtt);
+  inbox_->start();
+  EXPECT_TRUE(submit("dev2", fleet::Channel::mqtt).get());
+  inbox_->stop();
+  EXPECT_FALSE(locked.get());
 }
 
 TEST_F(InboxTest, RefusesBeyondItsBoundInsteadOfGrowing) {

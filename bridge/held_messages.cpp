@@ -1,0 +1,40 @@
+#include "bridge/held_messages.hpp"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+namespace ota::bridge {
+namespace {
+
+constexpr std::chrono::seconds kPausePerDevice{1};
+constexpr std::chrono::seconds kPauseMax{5};
+
+}  // namespace
+
+void HeldMessages::bar(const std::vector<Errand>& errands, Clock::time_point now) {
+  if (errands.empty()) return;
+  for (const auto& errand : errands) devices_.insert(errand.message.device_id);
+  // Each costs the writer two brief waits at most when it is tried again: a tenth of its time.
+  due_at_ = now + std::min<Clock::duration>(kPausePerDevice * static_cast<int>(devices_.size()), kPauseMax);
+}
+
+std::vector<Errand> HeldMessages::divert(std::vector<Errand>& batch) const {
+  const auto waits = std::stable_partition(batch.begin(), batch.end(), [this](const Errand& errand) {
+    return devices_.count(errand.message.device_id) == 0;
+  });
+  std::vector<Errand> diverted(std::make_move_iterator(waits), std::make_move_iterator(batch.end()));
+  batch.erase(waits, batch.end());
+  return diverted;
+}
+
+void HeldMessages::add(std::vector<Errand> errands) {
+  std::move(errands.begin(), errands.end(), std::back_inserter(errands_));
+}
+
+std::vector<Errand> HeldMessages::take() {
+  devices_.clear();
+  return std::exchange(errands_, {});
+}
+
+}  // namespace ota::bridge
