@@ -93,15 +93,25 @@ Expected<fleet::Answer> apply(const fleet::Message& message, fleet::DeviceWork& 
 }
 
 // A mac that another device holds stays with it. Each refusal is told by one event, not by one per check.
-void note_refused_mac(fleet::DeviceWork& work, const fleet::Contact& contact, std::set<std::string>& told) {
-  constexpr std::size_t kToldMax = 10000;
+// Answers what to remember of it once the event is committed; empty: nothing was told.
+std::string note_refused_mac(fleet::DeviceWork& work, const fleet::Contact& contact,
+                             const std::set<std::string>& told) {
   if (contact.mac.empty() || contact.mac == work.device.mac || !contact.registers || work.device.revoked)
-    return;
-  if (told.size() >= kToldMax) told.clear();
-  if (!told.insert(work.device.id + ' ' + contact.mac).second) return;
+    return {};
+  auto refusal = work.device.id + ' ' + contact.mac;
+  if (told.count(refusal) > 0) return {};
   fleet::JsonValue::Object data = {{"mac_address", {contact.mac}},
                                    {"reason", {std::string("another device has it")}}};
   work.events.push_back({"mac_refused", work.device.id, "", 0, {std::move(data)}});
+  return refusal;
+}
+
+void remember_told(std::set<std::string>& told, std::vector<std::string> refusals) {
+  constexpr std::size_t kToldMax = 10000;
+  for (auto& refusal : refusals) {
+    if (told.size() >= kToldMax) told.clear();
+    told.insert(std::move(refusal));
+  }
 }
 
 fleet::BatchChanges changes_of(const std::vector<fleet::DeviceWork>& works, fleet::Time now) {
@@ -113,6 +123,7 @@ fleet::BatchChanges changes_of(const std::vector<fleet::DeviceWork>& works, flee
 struct Attempted {
   std::vector<fleet::Answer> answers;
   std::vector<fleet::DeviceWork> works;
+  std::vector<std::string> refused_macs;  // told by an event now
   bool events_written = false;
 };
 
@@ -127,7 +138,8 @@ Expected<Attempted> attempt_batch(const std::vector<Errand>& errands, Writer& wr
   attempted.works.reserve(devices->size());
   for (std::size_t i = 0; i < devices->size(); ++i) {
     attempted.works.emplace_back().device = std::move((*devices)[i]);
-    note_refused_mac(attempted.works.back(), contacts[i], writer.refused_macs_told);
+    auto refusal = note_refused_mac(attempted.works.back(), contacts[i], writer.refused_macs_told);
+    if (!refusal.empty()) attempted.refused_macs.push_back(std::move(refusal));
   }
   fleet::SlotBudget slots([&store](std::int64_t rollout_id, const fleet::PushRate& rate) {
     return store.free_slots(rollout_id, rate);
@@ -148,6 +160,7 @@ Expected<Attempted> attempt_batch(const std::vector<Errand>& errands, Writer& wr
   const auto changes = changes_of(attempted.works, context.now());
   attempted.events_written = !changes.events.empty();
   if (auto committed = store.commit(changes); !committed) return tl::unexpected(committed.error());
+  remember_told(writer.refused_macs_told, std::move(attempted.refused_macs));
   return attempted;
 }
 

@@ -25,7 +25,8 @@ class FakeUpdateStore final : public fleet::UpdateStore {
     std::set<std::string> refused_devices;  ///< their batch fails as `invalid`
     std::set<std::string> locked_devices;   ///< their batch meets a lock, until `unlocked`
     std::atomic<bool> unlocked{false};
-    int away_for = 0;  ///< so many begins fail as `unavailable`
+    int away_for = 0;         ///< so many begins fail as `unavailable`
+    int failing_commits = 0;  ///< so many commits fail as `unavailable`
     int commits = 0;
     std::vector<std::size_t> batch_sizes;
   };
@@ -91,6 +92,10 @@ class FakeUpdateStore final : public fleet::UpdateStore {
   fleet::Expected<std::int64_t> next_attempt_id() override { return next_id_++; }
 
   fleet::Expected<void> commit(const fleet::BatchChanges& changes) override {
+    if (memory_->failing_commits > 0) {
+      --memory_->failing_commits;
+      return fleet::fail(fleet::ErrorKind::unavailable, "away");
+    }
     ++memory_->commits;
     for (const auto& device : pending_) memory_->devices[device.id] = device;
     for (const auto& change : changes.offers) memory_->devices[change.device_id].offer = change.offer;

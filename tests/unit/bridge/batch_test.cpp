@@ -256,6 +256,15 @@ TEST_F(Batch, MacOfAnotherDeviceIsRefusedWithOneEvent) {
   EXPECT_EQ(memory_.events[0].type, "mac_refused");
 }
 
+TEST_F(Batch, ARefusedMacIsToldWhenTheFirstTryIsNotCommitted) {
+  memory_.failing_commits = 1;
+  for (int i = 0; i < 2; ++i) {
+    add("dev1", fleet::Check{"esp32", "1.1.0", "", "AA:BB:CC:DD:EE:FF", ""});
+    run();
+  }
+  EXPECT_EQ(memory_.events.size(), 1U);
+}
+
 TEST_F(Batch, OnlyADevicesOwnTokenSpeaksForIt) {
   memory_.tokens = {{"dev1", tests::test_sha256("one")}, {"dev2", tests::test_sha256("two")}};
   add_shown("dev1", "one");
