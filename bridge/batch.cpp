@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <exception>
 #include <iterator>
 #include <map>
 #include <set>
@@ -164,6 +165,19 @@ Expected<Attempted> attempt_batch(const std::vector<Errand>& errands, Writer& wr
   return attempted;
 }
 
+// What throws is a bug of ours or of a library, and one message's: as for a row that is refused, the others
+// must not go without an answer.
+Expected<Attempted> attempt_guarded(const std::vector<Errand>& errands, Writer& writer,
+                                    fleet::LockWait wait) {
+  try {
+    return attempt_batch(errands, writer, wait);
+  } catch (const std::exception& error) {
+    spdlog::error("batch of {} messages: {}", errands.size(), error.what());
+    writer.store->rollback();
+    return fleet::fail(ErrorKind::internal, std::string("unexpected: ") + error.what());
+  }
+}
+
 void log_decision(const fleet::Message& message, const fleet::Answer& answer) {
   if (!spdlog::should_log(spdlog::level::debug)) return;
   const char* channel = message.channel == fleet::Channel::mqtt ? "mqtt" : "rest";
@@ -240,7 +254,7 @@ struct LockWaits {
 
 BatchOutcome run_proven(std::vector<Errand> errands, Writer& writer, fleet::LockWait wait,
                         LockWaits& lock_waits) {
-  auto attempted = attempt_batch(errands, writer, wait);
+  auto attempted = attempt_guarded(errands, writer, wait);
   if (attempted) return answer(std::move(errands), *attempted, writer);
 
   const auto& error = attempted.error();

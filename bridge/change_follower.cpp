@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "bridge/run_guarded.hpp"
+
 namespace ota::bridge {
 namespace {
 
@@ -32,15 +34,17 @@ void ChangeFollower::stop() {
 }
 
 void ChangeFollower::follow() {
-  while (!stopping_) {
-    refresh_due();
-    const auto heard = listener_->wait(kWaitMs);
-    if (!heard) {
-      std::this_thread::sleep_for(200ms);  // the database is away; it is asked again shortly
-      continue;
-    }
-    for (auto& one : followed_) one.due = one.due || (*heard).*(one.kind);
+  while (!stopping_) run_guarded("change follower", [this] { turn(); });
+}
+
+void ChangeFollower::turn() {
+  refresh_due();
+  const auto heard = listener_->wait(kWaitMs);
+  if (!heard) {
+    std::this_thread::sleep_for(200ms);  // the database is away; it is asked again shortly
+    return;
   }
+  for (auto& one : followed_) one.due = one.due || (*heard).*(one.kind);
 }
 
 void ChangeFollower::refresh_due() {

@@ -30,6 +30,7 @@ class ChangeFollower {
 
  private:
   void follow();
+  void turn();
   void refresh_due();
 
   std::unique_ptr<fleet::ChangeListener> listener_;

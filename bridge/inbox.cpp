@@ -7,6 +7,7 @@
 #include <functional>
 #include <iterator>
 
+#include "bridge/run_guarded.hpp"
 #include "fleet/limits.hpp"
 
 namespace ota::bridge {
@@ -66,15 +67,20 @@ void Inbox::submit(fleet::Message message, fleet::Reply reply) {
 }
 
 void Inbox::write(Shard& shard) {
-  while (true) {
-    if (!shard.held.empty() && HeldMessages::Clock::now() >= shard.held.due_at())
-      run(shard, shard.held.take(), fleet::LockWait::brief);
-    auto batch = next_batch(shard);
-    if (batch.empty() && stopping_) break;
-    shard.held.add(refuse_pollers(shard.held.divert(batch)));
-    run(shard, std::move(batch), fleet::LockWait::usual);
-  }
-  run(shard, shard.held.take(), fleet::LockWait::brief);
+  bool goes_on = true;
+  while (goes_on) run_guarded("writer", [&] { goes_on = turn(shard); });
+  run_guarded("writer", [&] { run(shard, shard.held.take(), fleet::LockWait::brief); });
+}
+
+// Answers whether there is more to do: false when it is time to stop.
+bool Inbox::turn(Shard& shard) {
+  if (!shard.held.empty() && HeldMessages::Clock::now() >= shard.held.due_at())
+    run(shard, shard.held.take(), fleet::LockWait::brief);
+  auto batch = next_batch(shard);
+  if (batch.empty() && stopping_) return false;
+  shard.held.add(refuse_pollers(shard.held.divert(batch)));
+  run(shard, std::move(batch), fleet::LockWait::usual);
+  return true;
 }
 
 // What has gathered; empty when it is time to stop, or to try again what is held.

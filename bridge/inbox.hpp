@@ -52,6 +52,7 @@ class Inbox final : public fleet::FrontDesk {
   };
 
   void write(Shard& shard);
+  [[nodiscard]] bool turn(Shard& shard);
   [[nodiscard]] std::vector<Errand> next_batch(Shard& shard);
   void run(Shard& shard, std::vector<Errand> batch, fleet::LockWait wait);
   void retry(Shard& shard, std::vector<Errand> postponed);

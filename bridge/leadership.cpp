@@ -4,6 +4,8 @@
 
 #include <chrono>
 
+#include "bridge/run_guarded.hpp"
+
 namespace ota::bridge {
 
 Leadership::Leadership(std::unique_ptr<fleet::LeaderLock> lock, std::function<void(bool)> changed)
@@ -30,14 +32,17 @@ void Leadership::hold() {
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     lock.unlock();
-    const bool now_leads = lock_->try_lead();
-    if (leads_.exchange(now_leads) != now_leads) {
-      spdlog::info(now_leads ? "leader: this bridge leads" : "leader: this bridge does not lead any more");
-      changed_(now_leads);
-    }
+    run_guarded("leadership", [this] { look(); });
     lock.lock();
     stop_requested_.wait_for(lock, std::chrono::seconds(1), [this] { return stopping_; });
   }
+}
+
+void Leadership::look() {
+  const bool now_leads = lock_->try_lead();
+  if (leads_.exchange(now_leads) == now_leads) return;
+  spdlog::info(now_leads ? "leader: this bridge leads" : "leader: this bridge does not lead any more");
+  changed_(now_leads);
 }
 
 }  // namespace ota::bridge

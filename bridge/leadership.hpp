@@ -23,6 +23,7 @@ class Leadership {
 
  private:
   void hold();
+  void look();
 
   std::unique_ptr<fleet::LeaderLock> lock_;
   std::function<void(bool)> changed_;

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <memory>
 
+#include "bridge/run_guarded.hpp"
 #include "topics/payloads.hpp"
 
 namespace ota::bridge {
@@ -69,19 +70,24 @@ void MonitorLoop::run() {
       woken_ = false;
     }
     if (stopping_) return;
-    if (!ports_.leads() || !ports_.link->is_connected()) {
-      republish_ = true;
-    } else {
-      while (publish_events() && !stopping_) {
-      }
-      const auto began = std::chrono::steady_clock::now();
-      publish_figures();
-      rest = std::max<std::chrono::steady_clock::duration>(
-          kFiguresEvery, kRestFactor * (std::chrono::steady_clock::now() - began));
-    }
+    run_guarded("monitor loop", [&] { turn(rest); });
     std::unique_lock lock(mutex_);
     changed_.wait_for(lock, rest, [this] { return stopping_.load(); });
   }
+}
+
+// `rest`: how long to wait before the next one.
+void MonitorLoop::turn(std::chrono::steady_clock::duration& rest) {
+  if (!ports_.leads() || !ports_.link->is_connected()) {
+    republish_ = true;
+    return;
+  }
+  while (publish_events() && !stopping_) {
+  }
+  const auto began = std::chrono::steady_clock::now();
+  publish_figures();
+  rest = std::max<std::chrono::steady_clock::duration>(
+      kFiguresEvery, kRestFactor * (std::chrono::steady_clock::now() - began));
 }
 
 // Publishes the next events and moves the cursor once the broker has all of them. Answers whether there may

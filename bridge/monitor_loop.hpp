@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <map>
@@ -40,6 +41,7 @@ class MonitorLoop {
 
  private:
   void run();
+  void turn(std::chrono::steady_clock::duration& rest);
   bool publish_events();
   void publish_figures();
   void publish_changed(const std::string& topic, std::string payload);

@@ -7,6 +7,8 @@
 #include <iterator>
 #include <set>
 
+#include "bridge/run_guarded.hpp"
+
 namespace ota::bridge {
 namespace {
 
@@ -77,7 +79,7 @@ RevocationState RevocationKeeper::state() const {
 
 void RevocationKeeper::run() {
   while (!stopping_) {
-    turn();
+    run_guarded("revocation keeper", [this] { turn(); });
     std::unique_lock lock(mutex_);
     changed_.wait_for(lock, kTick, [this] { return stopping_ || woken_; });
     woken_ = false;

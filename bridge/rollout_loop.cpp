@@ -6,6 +6,7 @@
 #include <chrono>
 #include <vector>
 
+#include "bridge/run_guarded.hpp"
 #include "fleet/iso_time.hpp"
 #include "fleet/strict_json.hpp"
 #include "fleet/targeting.hpp"
@@ -86,7 +87,7 @@ void RolloutLoop::run() {
       const std::lock_guard lock(mutex_);
       woken_ = false;
     }
-    turn(judges);
+    run_guarded("rollout loop", [&] { turn(judges); });
     if (judges) {
       rested_at = Clock::now() + kRestFactor * (Clock::now() - began);
       judge_at = Clock::now() + kJudgeEvery;

@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -25,8 +26,9 @@ class FakeUpdateStore final : public fleet::UpdateStore {
     std::set<std::string> refused_devices;  ///< their batch fails as `invalid`
     std::set<std::string> locked_devices;   ///< their batch meets a lock, until `unlocked`
     std::atomic<bool> unlocked{false};
-    int away_for = 0;         ///< so many begins fail as `unavailable`
-    int failing_commits = 0;  ///< so many commits fail as `unavailable`
+    std::set<std::string> throwing_devices;  ///< to load them throws
+    int away_for = 0;                        ///< so many begins fail as `unavailable`
+    int failing_commits = 0;                 ///< so many commits fail as `unavailable`
     int commits = 0;
     std::vector<std::size_t> batch_sizes;
   };
@@ -57,6 +59,7 @@ class FakeUpdateStore final : public fleet::UpdateStore {
       }
       if (!memory_->unlocked && memory_->locked_devices.count(contact.device_id) > 0)
         return tl::unexpected(locked());
+      if (memory_->throwing_devices.count(contact.device_id) > 0) throw std::runtime_error("a bug");
       auto device = memory_->devices[contact.device_id];
       device.id = contact.device_id;
       if (contact.model) device.model = *contact.model;

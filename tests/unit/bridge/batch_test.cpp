@@ -116,6 +116,17 @@ TEST_F(Batch, OneRefusedRowNeverFailsItsNeighbours) {
   EXPECT_EQ(memory_.devices.size(), 7U);
 }
 
+TEST_F(Batch, AMessageThatThrowsLeavesNobodyWithoutAnAnswer) {
+  memory_.throwing_devices = {"dev3"};
+  for (int i = 0; i < 8; ++i) add_check("dev" + std::to_string(i));
+  run();
+  for (std::size_t i = 0; i < 8; ++i) {
+    ASSERT_TRUE(answers_[i]) << i;
+    EXPECT_EQ(answers_[i]->has_value(), i != 3) << i;
+  }
+  EXPECT_EQ(refusal(3), fleet::ErrorKind::internal);
+}
+
 TEST_F(Batch, ALockedRowIsHeldWithAllItsMessagesAndTheOthersGoOn) {
   memory_.locked_devices = {"dev3"};
   for (int i = 0; i < 8; ++i) add_check("dev" + std::to_string(i));

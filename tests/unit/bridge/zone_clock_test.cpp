@@ -1,6 +1,7 @@
 #include "bridge/zone_clock.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include "fleet/iso_time.hpp"
 
@@ -33,6 +34,19 @@ TEST(ZoneClock, RefusesNamesNobodyKnows) {
   EXPECT_FALSE(local_clock("Moon/Base", at("2026-01-15T12:00:00Z"), 0, 0));
   EXPECT_FALSE(local_clock("../../etc/passwd", at("2026-01-15T12:00:00Z"), 0, 0));
   EXPECT_FALSE(local_clock("", at("2026-01-15T12:00:00Z"), 0, 0));
+}
+
+TEST(ZoneClock, AZoneWhoseFileCannotBeOpenedIsUnknownUntilItCan) {
+  const auto now = at("2026-01-15T12:00:00Z");
+  ASSERT_TRUE(local_clock("Europe/Berlin", now, 0, 0)) << "the list of zones is read";
+  rlimit files{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &files), 0);
+  const rlimit none{0, files.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+  const auto unreadable = local_clock("Asia/Tokyo", now, 0, 0);
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &files), 0);
+  EXPECT_FALSE(unreadable);
+  EXPECT_TRUE(local_clock("Asia/Tokyo", now, 0, 0));
 }
 
 TEST(ZoneClock, AWindowLastsItsMinutesThroughAClockChange) {
