@@ -80,6 +80,10 @@ void record_end(DeviceWork& work, const Attempt& attempt, const FlowContext& con
   auto& offer = work.device.offer;
   if (!offer || offer->attempt_id != attempt.id) return;
   offer->retry_at.reset();
+  if (succeeded) {
+    offer->failed_attempts = 0;
+    offer->last_failure.reset();
+  }
   if (!succeeded && attempt.failure != FailureKind::withdrawn) {
     ++offer->failed_attempts;
     offer->last_failure = attempt.failure;

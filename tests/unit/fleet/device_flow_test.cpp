@@ -105,6 +105,18 @@ TEST_F(DeviceFlow, OldVersionAfterInstallingRollsBackAndAThirdFailureHolds) {
   EXPECT_EQ(work_.attempts.back().status, Status::rolled_back);
 }
 
+TEST_F(DeviceFlow, ASuccessForgetsTheFailuresBeforeIt) {
+  check("1.0.0");
+  report(Status::failed);
+  EXPECT_EQ(work_.device.offer->failed_attempts, 1);
+  now_ += std::chrono::hours(1);
+  check("1.0.0");
+  EXPECT_EQ(work_.device.offer->failed_attempts, 1);
+  report(Status::success);
+  EXPECT_EQ(work_.device.offer->failed_attempts, 0);
+  EXPECT_EQ(work_.device.offer->last_failure, std::nullopt);
+}
+
 TEST_F(DeviceFlow, SameResultTenTimesIsOneTransitionAndOneEvent) {
   check("1.0.0");
   for (int i = 0; i < 10; ++i) EXPECT_TRUE(report(Status::success).recorded);
