@@ -26,6 +26,7 @@ class FakeUpdateStore final : public fleet::UpdateStore {
     std::set<std::string> refused_devices;  ///< their batch fails as `invalid`
     std::set<std::string> locked_devices;   ///< their batch meets a lock, until `unlocked`
     std::atomic<bool> unlocked{false};
+    int locked_for = 0;                      ///< so many begins meet a lock, whosever
     std::set<std::string> throwing_devices;  ///< to load them throws
     int away_for = 0;                        ///< so many begins fail as `unavailable`
     int failing_commits = 0;                 ///< so many commits fail as `unavailable`
@@ -51,6 +52,10 @@ class FakeUpdateStore final : public fleet::UpdateStore {
     if (memory_->away_for > 0) {
       --memory_->away_for;
       return fleet::fail(fleet::ErrorKind::unavailable, "away");
+    }
+    if (memory_->locked_for > 0) {
+      --memory_->locked_for;
+      return tl::unexpected(locked());
     }
     std::vector<fleet::Device> loaded;
     for (const auto& contact : contacts) {

@@ -139,6 +139,17 @@ TEST_F(Batch, ALockedRowIsHeldWithAllItsMessagesAndTheOthersGoOn) {
   for (std::size_t i = 0; i < 8; ++i) EXPECT_EQ(answers_[i].has_value(), i != 3) << i;
 }
 
+TEST_F(Batch, WhatIsHeldIsNotOvertakenFromTheOtherHalf) {
+  memory_.locked_for = 2;  // the whole batch, and its first half
+  add_check("dev1");
+  add_check("dev2");
+  add_report("dev1", Status::downloading);
+  const auto outcome = run();
+  EXPECT_EQ(outcome.held.size(), 2U);
+  EXPECT_TRUE(answers_[1]);
+  EXPECT_FALSE(answers_[2]);
+}
+
 TEST_F(Batch, ALockedTableIsNotSearchedRowByRow) {
   for (int i = 0; i < 500; ++i) {
     memory_.locked_devices.insert("dev" + std::to_string(i));
