@@ -200,6 +200,10 @@ TEST_F(Batch, ItIsNotFiledUnderAnOfferOfTheSameVersionEither) {
   EXPECT_TRUE(report("dev1", Status::failed, 1).recorded);
   ASSERT_EQ(memory_.attempts.size(), 1U);
   EXPECT_TRUE(memory_.devices["dev1"].offer->is_standing());
+
+  EXPECT_TRUE(report("dev1", Status::downloading, 2).recorded);
+  EXPECT_TRUE(report("dev1", Status::failed, 1).recorded) << "once more";
+  EXPECT_EQ(memory_.attempts.at(2).second.status, Status::downloading);
 }
 
 TEST_F(Batch, ItsSuccessIsFiledAndSaysNothingOfWhatRunsNow) {
