@@ -1,5 +1,7 @@
 #include "sql/rollout_orders.hpp"
 
+#include <vector>
+
 #include "fleet/strict_json.hpp"
 #include "sql/device_rows.hpp"
 #include "sql/parameters.hpp"
@@ -113,14 +115,31 @@ void refuse_older_manifest(Session& session, pqxx::work& work, std::int64_t id,
                     "/manifest?device_model=" + rollout.model);
 }
 
-void add_rollbacks(Session& session, pqxx::work& work, std::int64_t id, const LockedRollout& rollout,
-                   const std::string& by, OrderOutcome& outcome) {
+// Where the devices of a rollout came from, and whether that release is there to take them back.
+struct Origin {
+  std::string version;
+  std::int64_t devices = 0;  ///< that must really go back
+  bool has_release = false;
+};
+
+std::vector<Origin> share_origins(Session& session, pqxx::work& work, std::int64_t id,
+                                  const LockedRollout& rollout) {
+  refuse_older_manifest(session, work, id, rollout);
+  std::vector<Origin> origins;
   for (const auto& row : session.execute(work, kOrigins, id, rollout.version)) {
-    const auto version = text_of(row[0]);
-    if (share_release(session, work, version, rollout.model)) {
-      outcome.rollbacks.push_back(add_rollback(session, work, id, rollout, version, by));
-    } else if (number_of(row[1]) > 0) {
-      outcome.no_way[version] = number_of(row[1]);
+    origins.push_back({text_of(row[0]), number_of(row[1]), false});
+    origins.back().has_release = share_release(session, work, origins.back().version, rollout.model);
+  }
+  return origins;
+}
+
+void add_rollbacks(Session& session, pqxx::work& work, std::int64_t id, const LockedRollout& rollout,
+                   const std::string& by, const std::vector<Origin>& origins, OrderOutcome& outcome) {
+  for (const auto& origin : origins) {
+    if (origin.has_release) {
+      outcome.rollbacks.push_back(add_rollback(session, work, id, rollout, origin.version, by));
+    } else if (origin.devices > 0) {
+      outcome.no_way[origin.version] = origin.devices;
     }
   }
 }
@@ -194,16 +213,16 @@ OrderOutcome carry_out(Session& session, pqxx::work& work, std::int64_t id,
     }
     return outcome;
   }
+  // Releases are locked before the model's push_requests, which a trigger raises at each change: whoever
+  // withdraws a release does it in that order too.
+  const auto origins = rolls_back ? share_origins(session, work, id, rollout) : std::vector<Origin>{};
   // Resumed before its start_at, a scheduled rollout starts as well.
   const bool starts = rollout.state == RolloutState::scheduled && outcome.state == RolloutState::running;
   session.execute(work, kSetState, id, std::string(to_string(outcome.state)), text_or_null(order.halted_json),
                   acknowledges, starts);
   log_rollout(session, work, rolls_back ? "rollback_initiated" : "rollout_updated", id, order.by, order.why,
               order.halted_json);
-  if (rolls_back) {
-    refuse_older_manifest(session, work, id, rollout);
-    add_rollbacks(session, work, id, rollout, order.by, outcome);
-  }
+  add_rollbacks(session, work, id, rollout, order.by, origins, outcome);
   return outcome;
 }
 

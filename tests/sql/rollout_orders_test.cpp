@@ -1,8 +1,12 @@
 #include <gtest/gtest.h>
 
+#include <pqxx/pqxx>
+#include <thread>
+
 #include "sql/catalog_store.hpp"
 #include "sql/update_store.hpp"
 #include "tests/sql/rollout_fixture.hpp"
+#include "tests/support/eventually.hpp"
 #include "tests/support/refused.hpp"
 
 namespace ota::sql_test {
@@ -240,6 +244,31 @@ TEST_F(Orders, TheWayBackNeedsANewerManifestWhereManifestsHaveSequences) {
   EXPECT_EQ(row(id, "state"), "running");
   database_.value("UPDATE firmware_releases SET manifest_sequence = 8 WHERE version = '1.0.0'");
   EXPECT_TRUE(order(id, RolloutCommand::roll_back));
+}
+
+// Both change the model's push_requests by a trigger, and both lock the release: in one order, or each waits
+// for the other.
+TEST_F(Orders, ARollbackAndAWithdrawalOfWhereItLeadsWaitForEachOtherInTurn) {
+  const auto id = create("r");
+  offer("a", id, "1.0.0", true);
+  pqxx::connection connection(database_.owner().conninfo);
+  pqxx::work withdrawal(connection);
+  withdrawal.exec("SELECT FROM firmware_releases WHERE version = '1.0.0' FOR UPDATE");
+  fleet::Expected<fleet::OrderOutcome> rolled_back;
+  std::thread other([&] { rolled_back = order(id, RolloutCommand::roll_back); });
+  EXPECT_TRUE(test_support::eventually([&] {
+    return database_.value(
+               "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+               "AND wait_event_type = 'Lock'") == "1";
+  }));
+  EXPECT_NO_THROW({
+    withdrawal.exec("UPDATE firmware_releases SET withdrawn_at = now() WHERE version = '1.0.0'");
+    withdrawal.commit();
+  });
+  other.join();
+  ASSERT_TRUE(rolled_back) << rolled_back.error().message;
+  EXPECT_TRUE(rolled_back->rollbacks.empty());
+  EXPECT_EQ(rolled_back->no_way, (std::map<std::string, std::int64_t>{{"1.0.0", 1}}));
 }
 
 }  // namespace
