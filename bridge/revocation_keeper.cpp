@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <iterator>
-#include <set>
+#include <map>
 
 #include "bridge/run_guarded.hpp"
 
@@ -37,6 +37,13 @@ constexpr int kAlarmPart = 3;
 
 bool is_canary(const RevokedSerial& entry) {
   return IssuingAuthority::is_canary(entry.serial);
+}
+
+Expected<void> still_connected(const std::vector<fleet::UncutDevice>& left) {
+  return fleet::fail(ErrorKind::unavailable, "the broker does not let this bridge end the connection of " +
+                                                 left.front().device_id +
+                                                 (left.size() > 1 ? " and others" : "") +
+                                                 ", whose identity was taken back; it is tried again");
 }
 
 }  // namespace
@@ -103,13 +110,14 @@ Expected<void> RevocationKeeper::keep() {
   }
   const auto in_force = reload_due_ ? put_in_force() : Expected<void>();
   reload_due_ = !in_force;
-  if (!uncut->empty()) cut(*uncut);
+  const auto [done, left] = cut(*uncut);
   if (!in_force) {
     // They are gone for now, and are cut once more when the broker refuses them.
-    unproven_.insert(unproven_.end(), uncut->begin(), uncut->end());
+    unproven_.insert(unproven_.end(), done.begin(), done.end());
     if (unproven_.size() > kUnprovenMax) unproven_.resize(kUnprovenMax);
     return in_force;
   }
+  if (!left.empty()) return still_connected(left);
   return now >= probe_at_ ? try_broker() : in_force;
 }
 
@@ -206,7 +214,11 @@ Expected<void> RevocationKeeper::try_broker() {
   probe_at_ = SteadyClock::now() + kProbeEvery;
   if (!ports_.probe) return {};
   if (auto refused = await_refusal(); !refused) return refused;
-  if (!unproven_.empty()) cut(std::exchange(unproven_, {}));
+  unproven_ = cut(unproven_).left;
+  if (!unproven_.empty()) {
+    probe_at_ = {};
+    return still_connected(unproven_);
+  }
   const auto good = ports_.authority->make_canary(ports_.now(), kGoodCanaryLife);
   if (!good) return tl::unexpected(good.error());
   const auto visit = ports_.probe(*good);
@@ -217,22 +229,33 @@ Expected<void> RevocationKeeper::try_broker() {
                                              : "the devices' listener of the broker cannot be reached");
 }
 
-void RevocationKeeper::cut(const std::vector<fleet::UncutDevice>& devices) {
-  // Once each: a second cut would hit who has come instead.
-  std::set<std::string> ids;
+// A broker that does not answer costs seconds each time, so the rest waits for a later turn.
+RevocationKeeper::Cut RevocationKeeper::cut(const std::vector<fleet::UncutDevice>& devices) {
+  Cut cut;
+  std::map<std::string, bool> ended = {
+      {"", true}};  // of whom nothing but a serial is known has no name to cut
+  bool answers = true;
   for (const auto& device : devices) {
-    if (!device.device_id.empty()) ids.insert(device.device_id);
+    // Once each: a second cut would hit who has come instead.
+    const auto [found, is_new] = ended.try_emplace(device.device_id, false);
+    if (is_new) found->second = answers && !stopping_ && end_connection(device.device_id, answers);
+    (found->second ? cut.done : cut.left).push_back(device);
   }
-  for (const auto& id : ids) {
-    if (ports_.cut && ports_.cut(id) == Visit::refused) {
-      spdlog::warn("revocation: the broker would not let this bridge end the connection of {}", id);
-    }
-  }
-  if (const auto marked = ports_.store->mark_cut(devices); !marked) {
+  if (cut.done.empty()) return cut;
+  if (const auto marked = ports_.store->mark_cut(cut.done); !marked) {
     spdlog::debug("revocation: cannot note what was cut, it is repeated: {}", marked.error().message);
-    return;
+    return cut;
   }
-  spdlog::info("revocation: what {} devices had is out of use", ids.size());
+  spdlog::info("revocation: {} identities that were taken back are out of use", cut.done.size());
+  return cut;
+}
+
+// Whether the device is not connected any more; `answers`: whether the broker did.
+bool RevocationKeeper::end_connection(const std::string& device_id, bool& answers) {
+  if (!ports_.cut) return true;
+  const auto visit = ports_.cut(device_id);
+  answers = visit != Visit::unreachable;
+  return visit == Visit::welcome;
 }
 
 bool RevocationKeeper::needs_canary(const RevocationList& on_disk) const {

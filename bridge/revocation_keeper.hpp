@@ -70,7 +70,12 @@ class RevocationKeeper {
   fleet::Expected<void> put_in_force();
   fleet::Expected<void> await_refusal();
   fleet::Expected<void> try_broker();
-  void cut(const std::vector<fleet::UncutDevice>& devices);
+  struct Cut {
+    std::vector<fleet::UncutDevice> done;  ///< not connected any more, which is noted
+    std::vector<fleet::UncutDevice> left;  ///< perhaps still connected
+  };
+  Cut cut(const std::vector<fleet::UncutDevice>& devices);
+  bool end_connection(const std::string& device_id, bool& answers);
   [[nodiscard]] bool needs_canary(const RevocationList& on_disk) const;
   void note(const fleet::Expected<void>& outcome);
   bool pause(std::chrono::milliseconds time);

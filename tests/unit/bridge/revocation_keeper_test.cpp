@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
@@ -42,8 +43,13 @@ class FakeRevocations final : public fleet::RevocationStore {
     if (rows_.away) return fleet::fail(fleet::ErrorKind::unavailable, "the database is away");
     return rows_.uncut;
   }
-  fleet::Expected<void> mark_cut(const std::vector<fleet::UncutDevice>&) override {
-    rows_.uncut.clear();
+  fleet::Expected<void> mark_cut(const std::vector<fleet::UncutDevice>& cut) override {
+    for (const auto& done : cut) {
+      const auto is_done = [&](const fleet::UncutDevice& row) {
+        return row.serial == done.serial && row.order == done.order;
+      };
+      rows_.uncut.erase(std::remove_if(rows_.uncut.begin(), rows_.uncut.end(), is_done), rows_.uncut.end());
+    }
     return {};
   }
 
@@ -104,7 +110,7 @@ class RevocationKeeperTest : public ::testing::Test {
     ports.probe = [this](const Canary& canary) { return probe_(canary); };
     ports.cut = [this](const std::string& device_id) {
       cut_.push_back(device_id);
-      return Visit::welcome;
+      return answer_to_cut_;
     };
     ports.crl_file = file().string();
     return ports;
@@ -122,6 +128,7 @@ class RevocationKeeperTest : public ::testing::Test {
       std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now());
   int reloads_ = 0;
   std::vector<std::string> cut_;
+  Visit answer_to_cut_ = Visit::welcome;
   std::set<std::string> brokers_list_;
   // A broker that does as the list says that it has read.
   std::function<Visit(const Canary&)> probe_ = [this](const Canary& canary) {
@@ -156,6 +163,33 @@ TEST_F(RevocationKeeperTest, ADeviceIsCutOnce) {
   rows_.uncut.push_back({"0b", "", 0});  // nobody knows whose
   keeper.turn();
   EXPECT_EQ(cut_, std::vector<std::string>{"a"});
+}
+
+TEST_F(RevocationKeeperTest, ACutThatDidNotHappenStaysDue) {
+  for (const auto answer : {Visit::unreachable, Visit::refused}) {
+    rows_ = {};
+    cut_.clear();
+    answer_to_cut_ = answer;
+    revoke("4a", "a");
+    RevocationKeeper keeper(ports());
+    keeper.turn();
+    EXPECT_EQ(rows_.uncut.size(), 1U) << "the device may still be connected";
+    EXPECT_NE(keeper.state().problem.find("end the connection of a,"), std::string::npos);
+    answer_to_cut_ = Visit::welcome;
+    RevocationKeeper(ports()).turn();
+    EXPECT_TRUE(rows_.uncut.empty());
+    EXPECT_EQ(cut_, (std::vector<std::string>{"a", "a"}));
+  }
+}
+
+TEST_F(RevocationKeeperTest, ABrokerThatDoesNotAnswerIsAskedOncePerTurn) {
+  answer_to_cut_ = Visit::unreachable;
+  for (const char* id : {"a", "b", "c"}) rows_.uncut.push_back({std::string("4") + id, id});
+  rows_.uncut.push_back({"4d", ""});
+  RevocationKeeper keeper(ports());
+  keeper.turn();
+  EXPECT_EQ(cut_.size(), 1U) << "each visit takes seconds";
+  EXPECT_EQ(rows_.uncut.size(), 3U) << "a mere serial has no connection to end";
 }
 
 TEST_F(RevocationKeeperTest, ABrokenFileIsWrittenAnewAndNothingIsLost) {
