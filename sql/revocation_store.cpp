@@ -1,6 +1,7 @@
 #include "sql/certificate_store.hpp"
 #include "sql/device_rows.hpp"
 #include "sql/parameters.hpp"
+#include "sql/transaction.hpp"
 
 namespace ota::sql {
 namespace {
@@ -35,15 +36,6 @@ constexpr Statement kEndOrders = {"end_cut_orders", "DELETE FROM device_cuts WHE
 
 struct PgRevocationStore::State {
   explicit State(const ConnectOptions& options) : session(options) {}
-
-  template <class Work>
-  auto once(Work work) {
-    return session.run([&](Session& s) {
-      s.drop_if_dead();
-      return work(s);
-    });
-  }
-
   Session session;
 };
 
@@ -52,8 +44,7 @@ PgRevocationStore::PgRevocationStore(const ConnectOptions& options)
 PgRevocationStore::~PgRevocationStore() = default;
 
 Expected<std::vector<fleet::RevokedSerial>> PgRevocationStore::revoked() {
-  return state_->once([](Session& session) {
-    pqxx::nontransaction work(session.connection());
+  return in_transaction(state_->session, [](Session& session, pqxx::work& work) {
     std::vector<fleet::RevokedSerial> entries;
     for (const auto& row : session.execute(work, kRevoked)) {
       entries.push_back({text_of(row[0]), time_from(number_of(row[1]))});
@@ -63,21 +54,18 @@ Expected<std::vector<fleet::RevokedSerial>> PgRevocationStore::revoked() {
 }
 
 Expected<void> PgRevocationStore::adopt(const std::vector<fleet::RevokedSerial>& entries) {
-  return state_->once([&](Session& session) {
+  return in_transaction(state_->session, [&](Session& session, pqxx::work& work) {
     ArrayLiteral serials, times;
     for (const auto& entry : entries) {
       serials.add(entry.serial);
       times.add(entry.revoked_at);
     }
-    pqxx::work work(session.connection());
     session.execute(work, kAdopt, serials.str(), times.str());
-    work.commit();
   });
 }
 
 Expected<std::vector<fleet::UncutDevice>> PgRevocationStore::uncut(int count_max) {
-  return state_->once([&](Session& session) {
-    pqxx::nontransaction work(session.connection());
+  return in_transaction(state_->session, [&](Session& session, pqxx::work& work) {
     std::vector<fleet::UncutDevice> devices;
     for (const auto& row : session.execute(work, kUncut, count_max)) {
       devices.push_back({text_of(row[0]), text_of(row[1]), number_of(row[2])});
@@ -87,7 +75,7 @@ Expected<std::vector<fleet::UncutDevice>> PgRevocationStore::uncut(int count_max
 }
 
 Expected<void> PgRevocationStore::mark_cut(const std::vector<fleet::UncutDevice>& cut) {
-  return state_->once([&](Session& session) {
+  return in_transaction(state_->session, [&](Session& session, pqxx::work& work) {
     ArrayLiteral serials, orders;
     for (const auto& device : cut) {
       if (device.order == 0) {
@@ -96,10 +84,8 @@ Expected<void> PgRevocationStore::mark_cut(const std::vector<fleet::UncutDevice>
         orders.add(device.order);
       }
     }
-    pqxx::work work(session.connection());
     session.execute(work, kMarkCut, serials.str());
     session.execute(work, kEndOrders, orders.str());
-    work.commit();
   });
 }
 
