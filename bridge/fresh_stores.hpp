@@ -25,9 +25,9 @@ class FreshReleases final : public fleet::ReleaseStore {
   fleet::Expected<bool> add_release(const fleet::NewRelease& release) override {
     return refreshed(catalogs_, store_.add_release(release));
   }
-  fleet::Expected<std::vector<fleet::ReleaseRow>> list_releases(const std::string& model,
-                                                                int count_max) override {
-    return store_.list_releases(model, count_max);
+  fleet::Expected<fleet::Page<fleet::ReleaseRow>> list_releases(const std::string& model,
+                                                                const fleet::PageWanted& page) override {
+    return store_.list_releases(model, page);
   }
   fleet::Expected<std::vector<fleet::ReleaseRow>> find_releases(const std::string& version,
                                                                 const std::string& model) override {

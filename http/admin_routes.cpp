@@ -48,19 +48,19 @@ Api::Api(const ServerOptions& options, const Ports& ports)
 Response Api::list_releases(Request& request) {
   const auto model = optional_id_param(*request.params, "device_model");
   if (!model) return error_reply(model.error());
-  const auto limit = limit_param(*request.params, 10, fleet::kReleaseRowsMax);
-  if (!limit) return error_reply(limit.error());
-  const auto rows = ports_.releases.list_releases(*model, *limit);
-  return rows ? ok_reply(releases_json(*rows)) : error_reply(rows.error());
+  const auto wanted = page_params(*request.params, fleet::List::releases, 10, fleet::kReleaseRowsMax);
+  if (!wanted) return error_reply(wanted.error());
+  const auto page = ports_.releases.list_releases(*model, *wanted);
+  return page ? ok_reply(releases_json(*page)) : error_reply(page.error());
 }
 
 Response Api::list_devices(Request& request) {
   const auto model = optional_id_param(*request.params, "device_model");
   if (!model) return error_reply(model.error());
-  const auto limit = limit_param(*request.params, 50, fleet::kListRowsMax);
-  if (!limit) return error_reply(limit.error());
-  const auto rows = ports_.fleet.list_devices(*model, *limit);
-  return rows ? ok_reply(devices_json(*rows)) : error_reply(rows.error());
+  const auto wanted = page_params(*request.params, fleet::List::devices, 50, fleet::kListRowsMax);
+  if (!wanted) return error_reply(wanted.error());
+  const auto page = ports_.fleet.list_devices(*model, *wanted);
+  return page ? ok_reply(devices_json(*page)) : error_reply(page.error());
 }
 
 Response Api::list_updates(Request& request) {
@@ -68,10 +68,10 @@ Response Api::list_updates(Request& request) {
   if (!device_id) return error_reply(device_id.error());
   const auto version = optional_version_param(*request.params, "firmware_version");
   if (!version) return error_reply(version.error());
-  const auto limit = limit_param(*request.params, 50, fleet::kListRowsMax);
-  if (!limit) return error_reply(limit.error());
-  const auto rows = ports_.fleet.list_updates(*device_id, *version, *limit);
-  return rows ? ok_reply(updates_json(*rows)) : error_reply(rows.error());
+  const auto wanted = page_params(*request.params, fleet::List::updates, 50, fleet::kListRowsMax);
+  if (!wanted) return error_reply(wanted.error());
+  const auto page = ports_.fleet.list_updates(*device_id, *version, *wanted);
+  return page ? ok_reply(updates_json(*page)) : error_reply(page.error());
 }
 
 // The release of the path, whose model may be left out where only one has that version. A withdrawn one is

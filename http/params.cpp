@@ -104,6 +104,16 @@ fleet::Expected<std::int64_t> cursor_param(const Params& params) {
   return fleet::fail(fleet::ErrorKind::invalid, "cursor must be the next_cursor of the page before");
 }
 
+Expected<fleet::PageWanted> page_params(const Params& params, fleet::List list, int fallback, int most) {
+  const auto limit = limit_param(params, fallback, most);
+  if (!limit) return tl::unexpected(limit.error());
+  const auto cursor = optional_param(params, "cursor");
+  if (!cursor) return tl::unexpected(cursor.error());
+  const auto after = fleet::parse_list_cursor(*cursor, list);
+  if (!after) return tl::unexpected(after.error());
+  return fleet::PageWanted{*limit, *after};
+}
+
 std::optional<std::int64_t> parse_whole(std::string_view text, std::int64_t least, std::int64_t most) {
   std::int64_t number = 0;
   const auto* end = text.data() + text.size();

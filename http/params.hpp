@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "fleet/expected.hpp"
+#include "fleet/list_cursor.hpp"
 #include "http/exchange.hpp"
 
 namespace ota::http {
@@ -33,6 +34,10 @@ namespace ota::http {
 
 /// The `cursor` of a list's next page, as the page before answered it; absent is 0.
 [[nodiscard]] fleet::Expected<std::int64_t> cursor_param(const Params& params);
+
+/// The part of a list by time that `limit` and `cursor` ask for.
+[[nodiscard]] fleet::Expected<fleet::PageWanted> page_params(const Params& params, fleet::List list,
+                                                             int fallback, int most);
 
 /// A whole decimal number from `least` to `most`, nothing around it; nullopt otherwise. Never wraps.
 [[nodiscard]] std::optional<std::int64_t> parse_whole(std::string_view text, std::int64_t least,

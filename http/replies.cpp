@@ -42,6 +42,13 @@ Json manifest_json(const std::string& text) {
           {"expires", manifest->expires ? Json(fleet::to_iso(*manifest->expires)) : Json(nullptr)}};
 }
 
+std::string list_json(const char* name, Json rows, const std::optional<fleet::ListCursor>& next,
+                      fleet::List list) {
+  Json json = {{name, std::move(rows)}};
+  if (next) json["next_cursor"] = to_text(*next, list);
+  return dump(json);
+}
+
 void add_gauge(std::string& text, std::string_view name, std::string_view help) {
   text.append("# HELP ").append(name).append(" ").append(help).append("\n# TYPE ").append(name);
   text.append(" gauge\n");
@@ -189,9 +196,9 @@ std::string uploaded_json(const fleet::NewRelease& release, const std::vector<st
   return dump(json);
 }
 
-std::string releases_json(const std::vector<fleet::ReleaseRow>& rows) {
+std::string releases_json(const fleet::Page<fleet::ReleaseRow>& page) {
   Json list = Json::array();
-  for (const auto& row : rows) {
+  for (const auto& row : page.rows) {
     list.push_back({{"version", row.version},
                     {"device_model", row.model},
                     {"file_size", row.size_bytes},
@@ -204,24 +211,24 @@ std::string releases_json(const std::vector<fleet::ReleaseRow>& rows) {
                     {"forced", nullable(row.forced)},
                     {"manifest", manifest_json(row.manifest)}});
   }
-  return dump({{"releases", std::move(list)}});
+  return list_json("releases", std::move(list), page.next, fleet::List::releases);
 }
 
-std::string devices_json(const std::vector<fleet::DeviceRow>& rows) {
+std::string devices_json(const fleet::Page<fleet::DeviceRow>& page) {
   Json list = Json::array();
-  for (const auto& row : rows) {
+  for (const auto& row : page.rows) {
     list.push_back({{"device_id", row.device_id},
                     {"device_model", row.model},
                     {"current_firmware_version", nullable(row.version)},
                     {"last_seen", nullable(row.last_seen)},
                     {"created_at", nullable(row.created_at)}});
   }
-  return dump({{"devices", std::move(list)}});
+  return list_json("devices", std::move(list), page.next, fleet::List::devices);
 }
 
-std::string updates_json(const std::vector<fleet::UpdateRow>& rows) {
+std::string updates_json(const fleet::Page<fleet::UpdateRow>& page) {
   Json list = Json::array();
-  for (const auto& row : rows) {
+  for (const auto& row : page.rows) {
     list.push_back({{"device_id", row.device_id},
                     {"firmware_version", row.version},
                     {"status", row.status},
@@ -231,7 +238,7 @@ std::string updates_json(const std::vector<fleet::UpdateRow>& rows) {
                     {"completed_at", nullable(row.completed_at)},
                     {"reported_at", nullable(row.reported_at)}});
   }
-  return dump({{"updates", std::move(list)}});
+  return list_json("updates", std::move(list), page.next, fleet::List::updates);
 }
 
 std::string metrics_json(const fleet::FleetSummary& summary) {

@@ -38,9 +38,10 @@ inline constexpr std::string_view kRetryAfterSeconds = "5";
                                       const std::vector<std::string>& warnings = {});
 [[nodiscard]] std::string uploaded_json(const fleet::NewRelease& release,
                                         const std::vector<std::string>& warnings);
-[[nodiscard]] std::string releases_json(const std::vector<fleet::ReleaseRow>& rows);
-[[nodiscard]] std::string devices_json(const std::vector<fleet::DeviceRow>& rows);
-[[nodiscard]] std::string updates_json(const std::vector<fleet::UpdateRow>& rows);
+/// Lists, with `next_cursor` while there may be more.
+[[nodiscard]] std::string releases_json(const fleet::Page<fleet::ReleaseRow>& page);
+[[nodiscard]] std::string devices_json(const fleet::Page<fleet::DeviceRow>& page);
+[[nodiscard]] std::string updates_json(const fleet::Page<fleet::UpdateRow>& page);
 [[nodiscard]] std::string metrics_json(const fleet::FleetSummary& summary);
 /// The same figures as Prometheus text exposition 0.0.4.
 [[nodiscard]] std::string metrics_prometheus(const fleet::FleetSummary& summary);

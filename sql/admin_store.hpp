@@ -12,8 +12,8 @@ class PgReleaseStore final : public fleet::ReleaseStore {
  public:
   explicit PgReleaseStore(ConnectionPool& pool) : pool_(pool) {}
   [[nodiscard]] fleet::Expected<bool> add_release(const fleet::NewRelease& release) override;
-  [[nodiscard]] fleet::Expected<std::vector<fleet::ReleaseRow>> list_releases(const std::string& model,
-                                                                              int count_max) override;
+  [[nodiscard]] fleet::Expected<fleet::Page<fleet::ReleaseRow>> list_releases(
+      const std::string& model, const fleet::PageWanted& page) override;
   [[nodiscard]] fleet::Expected<std::vector<fleet::ReleaseRow>> find_releases(
       const std::string& version, const std::string& model) override;
   [[nodiscard]] fleet::Expected<void> withdraw_release(const std::string& version, const std::string& model,
@@ -35,11 +35,10 @@ class PgFleetReader final : public fleet::FleetReader {
  public:
   explicit PgFleetReader(ConnectionPool& pool);
   ~PgFleetReader() override;
-  [[nodiscard]] fleet::Expected<std::vector<fleet::DeviceRow>> list_devices(const std::string& model,
-                                                                            int count_max) override;
-  [[nodiscard]] fleet::Expected<std::vector<fleet::UpdateRow>> list_updates(const std::string& device_id,
-                                                                            const std::string& version,
-                                                                            int count_max) override;
+  [[nodiscard]] fleet::Expected<fleet::Page<fleet::DeviceRow>> list_devices(
+      const std::string& model, const fleet::PageWanted& page) override;
+  [[nodiscard]] fleet::Expected<fleet::Page<fleet::UpdateRow>> list_updates(
+      const std::string& device_id, const std::string& version, const fleet::PageWanted& page) override;
   [[nodiscard]] fleet::Expected<fleet::FleetSummary> summary() override;
   /// On a connection of its own, so that neither a busy pool nor a hanging server keeps /health waiting.
   [[nodiscard]] fleet::Expected<void> ping() override;

@@ -7,6 +7,13 @@
 #include "sql/session.hpp"
 
 namespace ota::sql {
+namespace {
+
+// Who asks here asks seldom and for very different parts of large tables, a page at the beginning of a list
+// or at its end: a plan for the values at hand is worth its millisecond.
+constexpr auto kPoolSettings = "SET plan_cache_mode = force_custom_plan";
+
+}  // namespace
 
 struct ConnectionPool::State {
   ConnectOptions options;
@@ -21,7 +28,8 @@ ConnectionPool::ConnectionPool(const ConnectOptions& options, std::size_t size,
     : state_(std::make_unique<State>()) {
   state_->options = options;
   state_->wait_max = wait_max;
-  for (std::size_t i = 0; i < size; ++i) state_->idle.push_back(std::make_unique<Session>(options));
+  for (std::size_t i = 0; i < size; ++i)
+    state_->idle.push_back(std::make_unique<Session>(options, kPoolSettings));
 }
 
 ConnectionPool::~ConnectionPool() = default;

@@ -1,6 +1,7 @@
 #include "sql/admin_store.hpp"
 #include "sql/device_rows.hpp"
 #include "sql/json.hpp"
+#include "sql/list_pages.hpp"
 #include "sql/parameters.hpp"
 #include "sql/pooled.hpp"
 
@@ -32,10 +33,18 @@ constexpr Statement kReleaseEvent = {"release_event", R"sql(
   "version, device_model, file_path, file_size, lower(checksum_sha256), is_signed, " OTA_SQL_ISO( \
       "created_at") ", release_notes, verified, metadata->'image', metadata->>'forced', manifest"
 
-constexpr Statement kListReleases = {
-    "list_releases", "SELECT " OTA_SQL_RELEASE_COLUMNS
-                     " FROM firmware_releases WHERE $1::text IS NULL OR device_model = $1::text "
-                     "ORDER BY created_at DESC NULLS LAST, id DESC LIMIT $2::integer"};
+// One statement for each filter, so that each has its own index. $1: the count; $2 to $4: of the cursor.
+#define OTA_SQL_CREATED "coalesce(created_at, " OTA_SQL_NEVER ")"
+#define OTA_SQL_CREATED_CUT "date_bin('10 seconds', " OTA_SQL_CREATED ", '2000-01-01 00:00:00+00')"
+#define OTA_SQL_LIST_RELEASES(filter) \
+  "SELECT " OTA_SQL_RELEASE_COLUMNS ", " OTA_SQL_CUT_NUMBER(OTA_SQL_CREATED_CUT) ", " OTA_SQL_BEYOND_CUT(    \
+      OTA_SQL_CREATED, OTA_SQL_CREATED_CUT) ", id, 0, 0 FROM firmware_releases WHERE " filter                \
+  " (" OTA_SQL_CREATED ", id) < (" OTA_SQL_CUT_TIME("$2::bigint", "$3::bigint") ", $4::bigint) "             \
+  "ORDER BY " OTA_SQL_CREATED " DESC, id DESC LIMIT $1::integer"
+constexpr int kReleaseCursor = 12;  // the column after a release's
+constexpr Statement kListReleases = {"list_releases", OTA_SQL_LIST_RELEASES("")};
+constexpr Statement kListReleasesOfModel = {"list_releases_of_model",
+                                            OTA_SQL_LIST_RELEASES("device_model = $5::text AND")};
 
 constexpr Statement kFindReleases = {
     "find_releases", "SELECT " OTA_SQL_RELEASE_COLUMNS
@@ -120,10 +129,15 @@ Expected<bool> PgReleaseStore::add_release(const fleet::NewRelease& release) {
   });
 }
 
-Expected<std::vector<fleet::ReleaseRow>> PgReleaseStore::list_releases(const std::string& model,
-                                                                       int count_max) {
+Expected<fleet::Page<fleet::ReleaseRow>> PgReleaseStore::list_releases(const std::string& model,
+                                                                       const fleet::PageWanted& page) {
   return in_transaction(pool_, [&](Session& session, pqxx::work& work) {
-    return read_releases(session.execute(work, kListReleases, text_or_null(model), count_max));
+    const auto& after = page.after;
+    const auto rows = model.empty() ? session.execute(work, kListReleases, page.count_max, after.cut,
+                                                      after.beyond_us, after.id)
+                                    : session.execute(work, kListReleasesOfModel, page.count_max, after.cut,
+                                                      after.beyond_us, after.id, without_nul(model));
+    return fleet::Page<fleet::ReleaseRow>{read_releases(rows), next_of(rows, kReleaseCursor, page.count_max)};
   });
 }
 

@@ -34,6 +34,10 @@ CREATE TABLE firmware_releases (
     verified        boolean NOT NULL DEFAULT false,           -- the service verified the manifest's signature
     CONSTRAINT firmware_releases_version_device_model_key UNIQUE (version, device_model)
 );
+CREATE INDEX firmware_releases_created_idx
+    ON firmware_releases ((coalesce(created_at, '-infinity'::timestamptz)) DESC, id DESC);
+CREATE INDEX firmware_releases_model_created_idx
+    ON firmware_releases (device_model, (coalesce(created_at, '-infinity'::timestamptz)) DESC, id DESC);
 
 -- Who gets which version of a model. state is the truth; is_active = (state = 'running') is kept for older writers.
 CREATE TABLE rollout_configurations (
@@ -96,6 +100,10 @@ CREATE TABLE devices (
 -- keeps the planner from walking the unfiltered index for a filtered list.
 CREATE INDEX devices_last_seen_idx ON devices (last_seen_cut DESC, id DESC);
 CREATE INDEX devices_model_last_seen_idx ON devices (device_model, last_seen_cut DESC NULLS LAST, id DESC);
+-- An adopted database may spell a MAC address in another way than the service does. Two spellings of one address are
+-- found by its digits.
+CREATE INDEX devices_mac_digits_idx
+    ON devices (upper(translate(mac_address, ':-', ''))) WHERE mac_address IS NOT NULL;
 -- Pages of a model's devices, in the byte order in which every batch takes its locks.
 CREATE INDEX devices_model_device_id_idx ON devices (device_model, device_id COLLATE "C");
 
@@ -381,19 +389,17 @@ CREATE TRIGGER rollout_logged AFTER UPDATE ON rollout_configurations
     EXECUTE FUNCTION rollout_log();
 
 -- Old history moves out in batches. The service's role may not delete from the log itself; this takes nothing younger
--- than 30 days.
+-- than 30 days. Bound to the table as it is made, so that the tables may lie in any schema.
 CREATE FUNCTION prune_events(older_than timestamptz, count_max integer) RETURNS bigint
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    pruned bigint;
-BEGIN
-    DELETE FROM public.ota_events WHERE id IN (
-        SELECT oldest.id FROM (SELECT e.id, e.created_at FROM public.ota_events e ORDER BY e.id LIMIT count_max) oldest
-        WHERE oldest.created_at < least(older_than, now() - interval '30 days'));
-    GET DIAGNOSTICS pruned = ROW_COUNT;
-    RETURN pruned;
-END
-$$;
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    WITH pruned AS (
+        DELETE FROM ota_events WHERE id IN (
+            SELECT oldest.id FROM (SELECT e.id, e.created_at FROM ota_events e ORDER BY e.id LIMIT count_max) oldest
+            WHERE oldest.created_at < least(older_than, now() - interval '30 days'))
+        RETURNING 1)
+    SELECT count(*) FROM pruned;
+END;
 REVOKE EXECUTE ON FUNCTION prune_events(timestamptz, integer) FROM PUBLIC;
 
 -- ---- who may do what -------------------------------------------------------------------------------------------

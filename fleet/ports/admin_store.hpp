@@ -9,6 +9,7 @@
 #include "fleet/attempts.hpp"
 #include "fleet/catalog.hpp"
 #include "fleet/expected.hpp"
+#include "fleet/list_cursor.hpp"
 #include "fleet/manifest.hpp"
 #include "fleet/time.hpp"
 
@@ -83,8 +84,8 @@ class ReleaseStore {
   /// already there; `conflict` when it is there with other bytes.
   [[nodiscard]] virtual Expected<bool> add_release(const NewRelease& release) = 0;
   /// Newest first; empty `model`: all models.
-  [[nodiscard]] virtual Expected<std::vector<ReleaseRow>> list_releases(const std::string& model,
-                                                                        int count_max) = 0;
+  [[nodiscard]] virtual Expected<Page<ReleaseRow>> list_releases(const std::string& model,
+                                                                 const PageWanted& page) = 0;
   /// All releases with that version that are not withdrawn, at most one per model; empty `model`: all models.
   [[nodiscard]] virtual Expected<std::vector<ReleaseRow>> find_releases(const std::string& version,
                                                                         const std::string& model) = 0;
@@ -109,12 +110,12 @@ class FleetReader {
  public:
   virtual ~FleetReader() = default;
   /// Last seen first; empty `model`: all.
-  [[nodiscard]] virtual Expected<std::vector<DeviceRow>> list_devices(const std::string& model,
-                                                                      int count_max) = 0;
+  [[nodiscard]] virtual Expected<Page<DeviceRow>> list_devices(const std::string& model,
+                                                               const PageWanted& page) = 0;
   /// Newest first; empty filters: all.
-  [[nodiscard]] virtual Expected<std::vector<UpdateRow>> list_updates(const std::string& device_id,
-                                                                      const std::string& version,
-                                                                      int count_max) = 0;
+  [[nodiscard]] virtual Expected<Page<UpdateRow>> list_updates(const std::string& device_id,
+                                                               const std::string& version,
+                                                               const PageWanted& page) = 0;
   [[nodiscard]] virtual Expected<FleetSummary> summary() = 0;
   /// Whether the database answers; waits at most about a second.
   [[nodiscard]] virtual Expected<void> ping() = 0;

@@ -86,14 +86,14 @@ TEST_F(Adoption, EndsInactiveRolloutsAndKeepsActiveOnes) {
 
 TEST_F(Adoption, ListsRowsOurGrammarWouldRefuse) {
   sql::ConnectionPool pool(database_.service(), 1);
-  const auto devices = sql::PgFleetReader(pool).list_devices("", 50);
+  const auto devices = sql::PgFleetReader(pool).list_devices("", {50});
   ASSERT_TRUE(devices) << devices.error().message;
-  ASSERT_EQ(devices->size(), 3U);
-  EXPECT_EQ(devices->at(0).last_seen, "");
-  EXPECT_EQ(devices->back().created_at, "2024-05-06T05:08:09.250000+00:00");
-  const auto releases = sql::PgReleaseStore(pool).list_releases("", 50);
+  ASSERT_EQ(devices->rows.size(), 3U);
+  EXPECT_EQ(devices->rows.at(0).last_seen, "");
+  EXPECT_EQ(devices->rows.back().created_at, "2024-05-06T05:08:09.250000+00:00");
+  const auto releases = sql::PgReleaseStore(pool).list_releases("", {50});
   ASSERT_TRUE(releases) << releases.error().message;
-  EXPECT_EQ(releases->size(), 3U);
+  EXPECT_EQ(releases->rows.size(), 3U);
 }
 
 TEST_F(Adoption, LeavesThemOutOfTheCatalog) {

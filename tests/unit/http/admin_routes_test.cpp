@@ -56,6 +56,34 @@ TEST_F(AdminRoutes, ListsDevicesAndUpdates) {
   EXPECT_EQ(fleet_.asked, "esp32_001/1.1.0/3");
 }
 
+TEST_F(AdminRoutes, ListsGoOnWhereThePageBeforeEnded) {
+  const auto page = [&](const std::string& target) {
+    return nlohmann::json::parse(get_as_admin(target).body);
+  };
+  for (const char* list : {"/api/admin/devices?limit=1", "/api/admin/update-status?limit=1"}) {
+    fleet_.next = fleet::ListCursor{17, 5, 3, 9, 1};
+    const auto cursor = page(list).at("next_cursor").get<std::string>();
+    fleet_.next.reset();
+    EXPECT_FALSE(page(std::string(list) + "&cursor=" + cursor).contains("next_cursor")) << "the last page";
+    EXPECT_EQ(to_text(fleet_.after, fleet::List::devices), "d17.5.3.9.1");
+    page(list);
+    EXPECT_EQ(fleet_.after.cut, fleet::ListCursor::kForever) << "the first page";
+  }
+}
+
+TEST_F(AdminRoutes, ACursorThatIsNotOursIs422) {
+  const auto device_cursor = to_text(fleet::ListCursor{}, fleet::List::devices);
+  for (const std::string list : {"firmware/releases", "update-status", "devices"}) {
+    for (const std::string& cursor :
+         {std::string("x"), std::string("5"), std::string("d1.2.3.4"), device_cursor}) {
+      if (list == "devices" && cursor == device_cursor) continue;
+      const auto answer = get_as_admin("/api/admin/" + list + "?cursor=" + cursor);
+      EXPECT_EQ(answer.status, 422) << list << cursor;
+      EXPECT_NE(answer.body.find("next_cursor of the page before"), std::string::npos);
+    }
+  }
+}
+
 TEST_F(AdminRoutes, CreatesARollout) {
   const auto answer = post_as_admin("/api/admin/rollout/create",
                                     R"({"name":"r","firmware_version":"1.1.0","device_model":"esp32",

@@ -16,6 +16,7 @@
 #include "fleet/ports/key_store.hpp"
 #include "fleet/ports/rollout_store.hpp"
 #include "fleet/ports/token_store.hpp"
+#include "tests/unit/http/fleet_fake.hpp"
 
 namespace ota::tests {
 
@@ -99,15 +100,14 @@ class FakeReleases final : public fleet::ReleaseStore {
     last = release;
     return true;
   }
-  fleet::Expected<std::vector<fleet::ReleaseRow>> list_releases(const std::string& model,
-                                                                int count_max) override {
+  fleet::Expected<fleet::Page<fleet::ReleaseRow>> list_releases(const std::string& model,
+                                                                const fleet::PageWanted& page) override {
     const std::lock_guard lock(mutex_);
     if (failure) return tl::unexpected(*failure);
-    std::vector<fleet::ReleaseRow> found;
+    fleet::Page<fleet::ReleaseRow> found;
     for (const auto& row : rows) {
-      if ((model.empty() || row.model == model) && found.size() < static_cast<std::size_t>(count_max)) {
-        found.push_back(row);
-      }
+      const auto room = found.rows.size() < static_cast<std::size_t>(page.count_max);
+      if ((model.empty() || row.model == model) && room) found.rows.push_back(row);
     }
     return found;
   }
@@ -360,41 +360,6 @@ class FakeKeys final : public fleet::KeyStore, public fleet::KeySource {
   mutable std::mutex mutex_;
   std::vector<fleet::NewKey> added_;
   std::map<std::string, std::string> revoked_;
-};
-
-class FakeFleet final : public fleet::FleetReader {
- public:
-  fleet::Expected<std::vector<fleet::DeviceRow>> list_devices(const std::string& model,
-                                                              int count_max) override {
-    asked = model + "/" + std::to_string(count_max);
-    return std::vector<fleet::DeviceRow>{{"esp32_001", "esp32", "1.0.0", "2026-01-02T03:04:05+00:00", ""}};
-  }
-  fleet::Expected<std::vector<fleet::UpdateRow>> list_updates(const std::string& device_id,
-                                                              const std::string& version,
-                                                              int count_max) override {
-    asked = device_id + "/" + version + "/" + std::to_string(count_max);
-    return std::vector<fleet::UpdateRow>{{"esp32_001", "1.1.0", "failed", "flash error", 40, "a", "", "c"}};
-  }
-  fleet::Expected<fleet::FleetSummary> summary() override {
-    if (away) {
-      return tl::unexpected(fleet::Error{fleet::ErrorKind::unavailable, "no server at /run/pg/.s.PGSQL.5432",
-                                         "the database does not answer; try again"});
-    }
-    fleet::FleetSummary summary;
-    summary.total_devices = 3;
-    summary.devices_by_model = {{"esp32", 2}, {"esp8266", 1}};
-    summary.recent_updates_24h = {{"success", 5}};
-    summary.active_rollouts = 1;
-    summary.devices_online = 2;
-    return summary;
-  }
-  fleet::Expected<void> ping() override {
-    if (away) return fleet::fail(fleet::ErrorKind::unavailable, "the database is away");
-    return {};
-  }
-
-  std::string asked;
-  std::atomic<bool> away{false};
 };
 
 }  // namespace ota::tests
