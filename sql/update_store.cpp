@@ -88,12 +88,10 @@ constexpr Statement kFindAttempt = {
 // a row tells how that attempt went on.
 constexpr Statement kFindAttemptAt = {
     "find_attempt_at", "SELECT " OTA_SQL_ATTEMPT_COLUMNS
-                       ", a.id FROM device_update_status a "
-                       "WHERE a.device_id = $1 AND a.firmware_version = $2 "
-                       "AND a.attempt_id IS DISTINCT FROM $3::bigint "
-                       "AND (a.attempt_id IS NOT NULL OR NOT EXISTS ("
-                       "SELECT FROM device_update_status later WHERE later.device_id = a.device_id "
-                       "AND later.firmware_version = a.firmware_version AND later.id > a.id)) "
+                       ", a.id FROM (SELECT *, max(id) OVER () AS newest FROM device_update_status "
+                       "WHERE device_id = $1 AND firmware_version = $2) a "
+                       "WHERE a.attempt_id IS DISTINCT FROM $3::bigint "
+                       "AND (a.attempt_id IS NOT NULL OR a.id = a.newest) "
                        "ORDER BY a.status IN ('success', 'failed', 'rolled_back'), a.id DESC LIMIT 1"};
 
 constexpr Statement kAdoptAttempt = {"adopt_attempt", R"sql(

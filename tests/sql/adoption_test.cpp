@@ -104,6 +104,21 @@ TEST_F(Adoption, LeavesThemOutOfTheCatalog) {
   EXPECT_EQ(catalog->candidates("esp32")[0].rollout->name, "now");
 }
 
+// Of one device at one version, a row per report of many years.
+TEST_F(Adoption, ALongHistoryTakesNoLongTransaction) {
+  database_.value(
+      "INSERT INTO device_update_status (device_id, firmware_version, status, reported_at) "
+      "SELECT 'esp32_001', '1.0.0', 'downloading', now() FROM generate_series(1, 30000)");
+  auto options = database_.service();
+  options.statement_timeout_ms = 3000;
+  sql::PgUpdateStore store(options);
+  ASSERT_TRUE(store.begin({report_of("esp32_001")}));
+  const auto open = store.find_attempt_at("esp32_001", "1.0.0");
+  ASSERT_TRUE(open) << open.error().message;
+  ASSERT_TRUE(*open);
+  EXPECT_EQ((*open)->status, fleet::Status::downloading) << "the newest row's";
+}
+
 TEST_F(Adoption, TakesHashesOfEitherCase) {
   sql::ConnectionPool pool(database_.service(), 1);
   sql::PgReleaseStore releases(pool);
