@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "fleet/ids.hpp"
 #include "sql/json.hpp"
 #include "sql/parameters.hpp"
 
@@ -84,6 +85,7 @@ fleet::Device read_device(const pqxx::row& row) {
   device.model = text_of(row[1]);
   device.version = text_of(row[2]);
   device.mac = text_of(row[3]);
+  if (auto mac = fleet::parse_mac("mac_address", device.mac)) device.mac = std::move(*mac);
   device.boot_id = text_of(row[4]);
   device.on_mqtt = flag_of(row[5]);
   if (!row[6].is_null()) device.metadata = parse_jsonb(row[6].c_str());

@@ -31,7 +31,7 @@ namespace ota::sql {
   "LEFT JOIN offers o ON o.device_id = d.device_id " \
   "LEFT JOIN device_update_status a ON a.attempt_id = o.attempt_id"
 
-/// A row of OTA_SQL_DEVICE_COLUMNS.
+/// A row of OTA_SQL_DEVICE_COLUMNS. A MAC address that an adopted row spells in another way is told as ours.
 [[nodiscard]] fleet::Device read_device(const pqxx::row& row);
 
 /// The columns of OTA_SQL_ATTEMPT_COLUMNS from `first` on.

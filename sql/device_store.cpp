@@ -32,8 +32,9 @@ constexpr Statement kAttempts = {
 
 constexpr Statement kLock = {
     "lock_device", "SELECT revoked_at IS NOT NULL FROM devices WHERE device_id = $1 FOR NO KEY UPDATE"};
-constexpr Statement kMacHolder = {"mac_holder",
-                                  "SELECT device_id FROM devices WHERE mac_address = $1 AND device_id <> $2"};
+constexpr Statement kMacHolder = {"mac_holder", R"sql(
+  SELECT device_id FROM devices
+  WHERE upper(translate(mac_address, ':-', '')) = upper(translate($1, ':-', '')) AND device_id <> $2)sql"};
 // Merged here and not by us, so that what nobody touches stays to the last digit.
 constexpr Statement kPatch = {"patch_device", R"sql(
   UPDATE devices

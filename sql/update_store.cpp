@@ -38,7 +38,8 @@ constexpr Statement kRegister = {"register_devices", R"sql(
                             seen_on_mqtt, online, online_changed_at, metadata)
   SELECT c.device_id, coalesce(c.model, 'unknown'), c.version,
          CASE WHEN c.mac IS NOT NULL AND NOT EXISTS (
-                SELECT FROM devices other WHERE other.mac_address = c.mac AND other.device_id <> c.device_id)
+                SELECT FROM devices other WHERE upper(translate(other.mac_address, ':-', ''))
+                  = upper(translate(c.mac, ':-', '')) AND other.device_id <> c.device_id)
               THEN c.mac END,
          CASE WHEN c.registers THEN t.seen_at END, t.seen_at, c.over_mqtt, coalesce(c.online, false),
          CASE WHEN c.online IS NOT NULL THEN t.seen_at END,

@@ -2,6 +2,7 @@
 
 #include "sql/admin_store.hpp"
 #include "sql/catalog_store.hpp"
+#include "sql/device_store.hpp"
 #include "sql/migrate.hpp"
 #include "sql/monitor_store.hpp"
 #include "sql/update_store.hpp"
@@ -102,6 +103,28 @@ TEST_F(Adoption, LeavesThemOutOfTheCatalog) {
   EXPECT_EQ(catalog->releases_of("esp32").size(), 2U);
   ASSERT_EQ(catalog->candidates("esp32").size(), 1U);
   EXPECT_EQ(catalog->candidates("esp32")[0].rollout->name, "now");
+}
+
+// The earlier service stored what devices and people wrote.
+TEST_F(Adoption, KnowsAMacInAnySpelling) {
+  for (const std::string mac : {"aa:bb:cc:dd:ee:01", "AA-BB-CC-DD-EE-01", "aabbccddee01"}) {
+    database_.value("UPDATE devices SET mac_address = '" + mac + "' WHERE device_id = 'esp32_001'");
+    sql::PgUpdateStore store(database_.service());
+    auto thief = check_of("thief");
+    thief.mac = "AA:BB:CC:DD:EE:01";
+    const auto heard = store.begin({report_of("esp32_001"), thief});
+    ASSERT_TRUE(heard) << heard.error().message;
+    EXPECT_EQ(heard->at(0).mac, "AA:BB:CC:DD:EE:01") << "as target filters have it, " << mac;
+    EXPECT_EQ(heard->at(1).mac, "") << "the first keeps it, " << mac;
+    ASSERT_TRUE(store.commit({}));
+    EXPECT_EQ(database_.value("SELECT mac_address FROM devices WHERE device_id = 'esp32_001'"), mac);
+    sql::ConnectionPool pool(database_.service(), 1);
+    fleet::DevicePatch patch;
+    patch.mac = "AA:BB:CC:DD:EE:01";
+    const auto patched = sql::PgDeviceStore(pool).patch_device("thief", patch);
+    ASSERT_FALSE(patched) << mac;
+    EXPECT_EQ(patched.error().kind, fleet::ErrorKind::conflict);
+  }
 }
 
 // Of one device at one version, a row per report of many years.
