@@ -58,7 +58,7 @@ Response Api::metrics(Request& request) {
   }
   const bool exposition =
       format->empty() ? wants_exposition(request.header("Accept").value_or("")) : *format == "prometheus";
-  const auto summary = ports_.fleet.summary();
+  const auto summary = ports_.fleet.recent_summary();
   if (!summary) return error_reply(summary.error());
   Response response;
   response.body = exposition ? metrics_prometheus(*summary) : metrics_json(*summary);

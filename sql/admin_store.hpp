@@ -40,12 +40,15 @@ class PgFleetReader final : public fleet::FleetReader {
   [[nodiscard]] fleet::Expected<fleet::Page<fleet::UpdateRow>> list_updates(
       const std::string& device_id, const std::string& version, const fleet::PageWanted& page) override;
   [[nodiscard]] fleet::Expected<fleet::FleetSummary> summary() override;
+  [[nodiscard]] fleet::Expected<fleet::FleetSummary> recent_summary() override;
   /// On a connection of its own, so that neither a busy pool nor a hanging server keeps /health waiting.
   [[nodiscard]] fleet::Expected<void> ping() override;
 
  private:
+  struct Counter;
   struct Pinger;
   ConnectionPool& pool_;
+  std::unique_ptr<Counter> counter_;
   std::unique_ptr<Pinger> pinger_;
 };
 

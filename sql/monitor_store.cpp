@@ -1,9 +1,10 @@
 #include "sql/monitor_store.hpp"
 
+#include "sql/counted.hpp"
 #include "sql/device_rows.hpp"
 #include "sql/event_rows.hpp"
 #include "sql/parameters.hpp"
-#include "sql/session.hpp"
+#include "sql/transaction.hpp"
 
 namespace ota::sql {
 namespace {
@@ -49,20 +50,37 @@ bool is_number(const std::string& text) {
   return !text.empty() && text.size() <= 20 && text.find_first_not_of("0123456789") == std::string::npos;
 }
 
+std::vector<fleet::RolloutFigures> count_figures(Session& session, pqxx::work& work) {
+  std::vector<fleet::RolloutFigures> rollouts;
+  for (const auto& row : session.execute(work, kFigures)) {
+    const auto id = number_of(row[0]);
+    if (rollouts.empty() || rollouts.back().id != id) {
+      rollouts.push_back({id,
+                          text_of(row[1]),
+                          text_of(row[2]),
+                          text_of(row[3]),
+                          text_of(row[4]),
+                          static_cast<int>(number_of(row[5])),
+                          {}});
+    }
+    if (!row[6].is_null()) rollouts.back().by_status[text_of(row[6])] = number_of(row[7]);
+  }
+  return rollouts;
+}
+
 }  // namespace
 
 struct PgMonitorStore::State {
   explicit State(const ConnectOptions& options) : session(options) {}
   Session session;
+  Counted<std::vector<fleet::RolloutFigures>> figures;
 };
 
 PgMonitorStore::PgMonitorStore(const ConnectOptions& options) : state_(std::make_unique<State>(options)) {}
 PgMonitorStore::~PgMonitorStore() = default;
 
 Expected<std::vector<fleet::EventRow>> PgMonitorStore::next_events(int count_max) {
-  return state_->session.run([&](Session& session) {
-    session.drop_if_dead();
-    pqxx::work work(session.connection());
+  return in_transaction(state_->session, [&](Session& session, pqxx::work& work) {
     auto events = read_events(session.execute(work, kNextEvents, count_max));
     const auto restored = [&] {
       const auto rows = session.execute(work, kIsRestored);
@@ -72,7 +90,6 @@ Expected<std::vector<fleet::EventRow>> PgMonitorStore::next_events(int count_max
       events = read_events(session.execute(work, kRestoredEvents, count_max));
       if (events.empty()) session.execute(work, kRestartCursor);
     }
-    work.commit();
     return events;
   });
 }
@@ -84,34 +101,14 @@ Expected<void> PgMonitorStore::events_published(const std::string& cursor) {
   if (!is_number(txid) || !is_number(id)) {
     return fleet::fail(fleet::ErrorKind::invalid, "not a cursor of an event: it should look like 123:45");
   }
-  return state_->session.run([&](Session& session) {
-    session.drop_if_dead();
-    pqxx::work work(session.connection());
+  return in_transaction(state_->session, [&](Session& session, pqxx::work& work) {
     session.execute(work, kPublished, txid, id);
-    work.commit();
   });
 }
 
 Expected<std::vector<fleet::RolloutFigures>> PgMonitorStore::rollout_figures() {
-  return state_->session.run([](Session& session) {
-    session.drop_if_dead();
-    pqxx::work work(session.connection());
-    std::vector<fleet::RolloutFigures> rollouts;
-    for (const auto& row : session.execute(work, kFigures)) {
-      const auto id = number_of(row[0]);
-      if (rollouts.empty() || rollouts.back().id != id) {
-        rollouts.push_back({id,
-                            text_of(row[1]),
-                            text_of(row[2]),
-                            text_of(row[3]),
-                            text_of(row[4]),
-                            static_cast<int>(number_of(row[5])),
-                            {}});
-      }
-      if (!row[6].is_null()) rollouts.back().by_status[text_of(row[6])] = number_of(row[7]);
-    }
-    work.commit();
-    return rollouts;
+  return in_transaction(state_->session, [&](Session& session, pqxx::work& work) {
+    return state_->figures.get(session, work, [&] { return count_figures(session, work); });
   });
 }
 

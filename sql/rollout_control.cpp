@@ -1,10 +1,12 @@
 #include "sql/rollout_control.hpp"
 
+#include "sql/counted.hpp"
 #include "sql/device_rows.hpp"
 #include "sql/json.hpp"
 #include "sql/parameters.hpp"
 #include "sql/rollout_orders.hpp"
 #include "sql/rollout_progress.hpp"
+#include "sql/transaction.hpp"
 
 namespace ota::sql {
 namespace {
@@ -50,29 +52,18 @@ constexpr Statement kRequestPush = {"request_push",
 constexpr Statement kPrune = {"prune_events",
                               "SELECT prune_events(" OTA_SQL_TIME("$1::bigint") ", $2::integer)"};
 
+std::string ids_of(const std::vector<std::int64_t>& rollouts) {
+  ArrayLiteral ids;
+  for (const auto id : rollouts) ids.add(id);
+  return ids.str();
+}
+
 }  // namespace
 
 struct PgRolloutControl::State {
   explicit State(const ConnectOptions& options) : session(options) {}
-
-  // Runs `work(session, transaction)` in a transaction and commits it.
-  template <class Work>
-  auto in_transaction(Work work) -> Expected<std::invoke_result_t<Work, Session&, pqxx::work&>> {
-    return session.run([&](Session& s) {
-      s.drop_if_dead();
-      pqxx::work transaction(s.connection());
-      if constexpr (std::is_void_v<std::invoke_result_t<Work, Session&, pqxx::work&>>) {
-        work(s, transaction);
-        transaction.commit();
-      } else {
-        auto result = work(s, transaction);
-        transaction.commit();
-        return result;
-      }
-    });
-  }
-
   Session session;
+  Counted<std::map<std::int64_t, fleet::RolloutProgress>> progress;
 };
 
 PgRolloutControl::PgRolloutControl(const ConnectOptions& options)
@@ -81,24 +72,27 @@ PgRolloutControl::~PgRolloutControl() = default;
 
 Expected<std::map<std::int64_t, fleet::RolloutProgress>> PgRolloutControl::progress(
     const std::vector<std::int64_t>& rollouts) {
-  return state_->in_transaction(
-      [&](Session& session, pqxx::work& work) { return read_progress(session, work, rollouts); });
+  return in_transaction(state_->session, [&](Session& session, pqxx::work& work) {
+    const auto count = [&] { return read_progress(session, work, rollouts); };
+    return state_->progress.get(session, work, count, ids_of(rollouts));
+  });
 }
 
 Expected<fleet::JsonValue> PgRolloutControl::recent_failures(std::int64_t rollout_id) {
-  return state_->in_transaction([&](Session& session, pqxx::work& work) {
+  return in_transaction(state_->session, [&](Session& session, pqxx::work& work) {
     return parse_jsonb(session.execute(work, kRecentFailures, rollout_id)[0][0].c_str());
   });
 }
 
 Expected<fleet::OrderOutcome> PgRolloutControl::order(std::int64_t rollout_id,
                                                       const fleet::RolloutOrder& order) {
-  return state_->in_transaction(
-      [&](Session& session, pqxx::work& work) { return carry_out(session, work, rollout_id, order); });
+  return in_transaction(state_->session, [&](Session& session, pqxx::work& work) {
+    return carry_out(session, work, rollout_id, order);
+  });
 }
 
 Expected<void> PgRolloutControl::advance(const fleet::StageStep& step) {
-  return state_->in_transaction([&](Session& session, pqxx::work& work) {
+  return in_transaction(state_->session, [&](Session& session, pqxx::work& work) {
     log_changes_ourselves(session, work);
     const auto done =
         session.execute(work, kAdvance, step.rollout_id, step.from, step.to.stage, step.to.percentage);
@@ -108,12 +102,13 @@ Expected<void> PgRolloutControl::advance(const fleet::StageStep& step) {
 }
 
 Expected<void> PgRolloutControl::note_stage_devices(std::int64_t rollout_id, std::int64_t count) {
-  return state_->in_transaction(
-      [&](Session& session, pqxx::work& work) { session.execute(work, kNoteDue, rollout_id, count); });
+  return in_transaction(state_->session, [&](Session& session, pqxx::work& work) {
+    session.execute(work, kNoteDue, rollout_id, count);
+  });
 }
 
 Expected<std::vector<fleet::DueDevice>> PgRolloutControl::due_devices(fleet::Time now, int count_max) {
-  return state_->in_transaction([&](Session& session, pqxx::work& work) {
+  return in_transaction(state_->session, [&](Session& session, pqxx::work& work) {
     std::vector<fleet::DueDevice> due;
     const std::int64_t at = now.time_since_epoch().count();
     for (const auto& row : session.execute(work, kDue, at, count_max)) {
@@ -124,12 +119,13 @@ Expected<std::vector<fleet::DueDevice>> PgRolloutControl::due_devices(fleet::Tim
 }
 
 Expected<void> PgRolloutControl::request_push(const std::string& model) {
-  return state_->in_transaction(
-      [&](Session& session, pqxx::work& work) { session.execute(work, kRequestPush, model); });
+  return in_transaction(state_->session, [&](Session& session, pqxx::work& work) {
+    session.execute(work, kRequestPush, model);
+  });
 }
 
 Expected<std::int64_t> PgRolloutControl::prune_events(fleet::Time older_than, int count_max) {
-  return state_->in_transaction([&](Session& session, pqxx::work& work) {
+  return in_transaction(state_->session, [&](Session& session, pqxx::work& work) {
     const std::int64_t at = older_than.time_since_epoch().count();
     return number_of(session.execute(work, kPrune, at, count_max)[0][0]);
   });

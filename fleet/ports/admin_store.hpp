@@ -117,6 +117,8 @@ class FleetReader {
                                                                const std::string& version,
                                                                const PageWanted& page) = 0;
   [[nodiscard]] virtual Expected<FleetSummary> summary() = 0;
+  /// Perhaps a few seconds old where the fleet is large: for those who may ask as often as they like.
+  [[nodiscard]] virtual Expected<FleetSummary> recent_summary() = 0;
   /// Whether the database answers; waits at most about a second.
   [[nodiscard]] virtual Expected<void> ping() = 0;
 };

@@ -25,6 +25,7 @@ class FakeFleet final : public fleet::FleetReader {
     return fleet::Page<fleet::UpdateRow>{{{"esp32_001", "1.1.0", "failed", "flash error", 40, "a", "", "c"}},
                                          next};
   }
+  fleet::Expected<fleet::FleetSummary> recent_summary() override { return summary(); }
   fleet::Expected<fleet::FleetSummary> summary() override {
     if (away) {
       return tl::unexpected(fleet::Error{fleet::ErrorKind::unavailable, "no server at /run/pg/.s.PGSQL.5432",
