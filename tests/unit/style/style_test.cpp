@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "bridge/config.hpp"
+#include "fleet/decide.hpp"
 #include "topics/names.hpp"
 
 namespace ota {
@@ -190,6 +191,23 @@ TEST(Style, EveryTopicIsInTheAsyncApi) {
   for (const char* topic :
        {"fleet/summary", "fleet/event", "fleet/rollout/{rollout_id}", "service/{replica}"}) {
     EXPECT_NE(document.find(topic), std::string::npos) << topic;
+  }
+}
+
+// The members `reason` of an explanation and of its blocks.
+TEST(Style, EveryReasonIsInTheOpenApi) {
+  const auto document = read(kRoot / "http/openapi.yaml");
+  const std::regex listed(R"(reason: \{type: string, enum: \[([a-z_, ]+)\]\})");
+  std::vector<std::string> lists;
+  for (std::sregex_iterator at(document.begin(), document.end(), listed), end; at != end; ++at)
+    lists.push_back(", " + (*at)[1].str() + ",");
+  ASSERT_EQ(lists.size(), 2U);
+  for (auto reason = 0; reason <= static_cast<int>(fleet::Reason::cannot_compare); ++reason) {
+    const auto name = std::string(fleet::to_string(static_cast<fleet::Reason>(reason)));
+    EXPECT_NE(lists[0].find(", " + name + ","), std::string::npos) << name;
+    const bool blocks =
+        reason >= static_cast<int>(fleet::Reason::revoked);  // those before it are no standstill
+    EXPECT_EQ(lists[1].find(", " + name + ",") != std::string::npos, blocks) << name;
   }
 }
 
