@@ -6,6 +6,7 @@
 #include <exception>
 #include <iterator>
 #include <map>
+#include <memory>
 #include <set>
 #include <string_view>
 #include <utility>
@@ -128,12 +129,26 @@ struct Attempted {
   bool events_written = false;
 };
 
+// A change that this process has not heard of yet may have been pushed already, by another bridge, to devices
+// that are locked here now: an offer made by the old rules would stay.
+Expected<std::shared_ptr<const fleet::Catalog>> catalog_for(Writer& writer) {
+  auto catalog = writer.catalogs->catalog();
+  if (!writer.refresh_catalog || writer.store->catalog_revision() <= catalog->revision()) return catalog;
+  if (!writer.refresh_catalog()) return fleet::fail(ErrorKind::unavailable, "the catalog cannot be read");
+  return writer.catalogs->catalog();
+}
+
 // The whole way of a batch: load, apply, commit.
 Expected<Attempted> attempt_batch(const std::vector<Errand>& errands, Writer& writer, fleet::LockWait wait) {
   auto& store = *writer.store;
   const auto contacts = contacts_of(errands);
   auto devices = store.begin(contacts, wait);
   if (!devices) return tl::unexpected(devices.error());
+  auto catalog = catalog_for(writer);
+  if (!catalog) {
+    store.rollback();
+    return tl::unexpected(catalog.error());
+  }
 
   Attempted attempted;
   attempted.works.reserve(devices->size());
@@ -145,7 +160,7 @@ Expected<Attempted> attempt_batch(const std::vector<Errand>& errands, Writer& wr
   fleet::SlotBudget slots([&store](std::int64_t rollout_id, const fleet::PushRate& rate) {
     return store.free_slots(rollout_id, rate);
   });
-  fleet::FlowContext context{writer.catalogs->catalog(),
+  fleet::FlowContext context{std::move(*catalog),
                              {writer.sha256, {}, writer.local_clock},
                              [&store] { return store.next_attempt_id(); },
                              &slots};
@@ -205,9 +220,22 @@ void join(BatchOutcome& outcome, BatchOutcome half) {
   outcome.events_written = outcome.events_written || half.events_written;
 }
 
+// Devices whose standing offer goes to the broker as the answer to their own check.
+std::set<std::string> answered_on_broker(const std::vector<Errand>& errands, const Attempted& attempted) {
+  std::set<std::string> devices;
+  for (std::size_t i = 0; i < errands.size(); ++i) {
+    const auto* offer = std::get_if<fleet::OfferAnswer>(&attempted.answers[i]);
+    if (offer == nullptr || !offer->retain || errands[i].message.channel != fleet::Channel::mqtt) continue;
+    const auto& device = work_of(attempted.works, errands[i].message.device_id).device;
+    if (device.offer && device.offer->wanted_revision == offer->revision) devices.insert(device.id);
+  }
+  return devices;
+}
+
 BatchOutcome answer(std::vector<Errand> errands, const Attempted& attempted, Writer& writer) {
+  const auto answered = answered_on_broker(errands, attempted);
   for (const auto& work : attempted.works) {
-    if (work.offer_changed) writer.offer_changed(work.device);
+    if (work.offer_changed && answered.count(work.device.id) == 0) writer.offer_changed(work.device);
   }
   for (std::size_t i = 0; i < errands.size(); ++i) {
     const auto* none = std::get_if<fleet::NoUpdateAnswer>(&attempted.answers[i]);

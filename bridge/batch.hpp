@@ -40,6 +40,8 @@ struct Writer {
   fleet::LocalClock local_clock = nullptr;
   OfferChanged offer_changed;
   TurnedAway turned_away;
+  /// Reads the catalog again; false when it cannot be read. Empty: it is always current.
+  std::function<bool()> refresh_catalog = {};
   /// Refused MACs that were already told by an event, as "device mac"; bounded, so one may be told again some
   /// day.
   std::set<std::string> refused_macs_told = {};

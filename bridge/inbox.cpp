@@ -27,8 +27,9 @@ fleet::Error busy() {
 Inbox::Inbox(Ports ports) : ports_(std::move(ports)) {
   for (auto& store : ports_.stores) {
     shards_.push_back(std::make_unique<Shard>());
-    shards_.back()->writer = {std::move(store),   ports_.catalogs,      ports_.sha256,
-                              ports_.local_clock, ports_.offer_changed, ports_.turned_away};
+    shards_.back()->writer = {std::move(store),      ports_.catalogs,      ports_.sha256,
+                              ports_.local_clock,    ports_.offer_changed, ports_.turned_away,
+                              ports_.refresh_catalog};
   }
 }
 

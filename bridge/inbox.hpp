@@ -28,6 +28,7 @@ class Inbox final : public fleet::FrontDesk {
     fleet::LocalClock local_clock = nullptr;
     OfferChanged offer_changed;
     TurnedAway turned_away;
+    std::function<bool()> refresh_catalog;  ///< as in Writer
     std::function<void()> events_written;
   };
 

@@ -153,6 +153,7 @@ class Service::Impl {
     ports.catalogs = &catalogs_;
     ports.sha256 = &sha256;
     ports.local_clock = &local_clock;
+    ports.refresh_catalog = [this] { return catalogs_.refresh(); };
     ports.turned_away = [this](std::int64_t rollout_id, const fleet::Device& device) {
       if (broker_) broker_->turned_away(rollout_id, device);
     };

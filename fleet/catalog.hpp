@@ -71,6 +71,8 @@ using Sha256 = std::array<std::uint8_t, 32> (*)(std::string_view text);
 struct FleetRules {
   bool frozen = false;       ///< an admin has stopped everything
   bool signed_only = false;  ///< releases without a verified manifest are offered to nobody
+  /// Of the rows that a snapshot is made of: rises with each change of releases, rollouts or these rules.
+  std::int64_t revision = 0;
 };
 
 /// An immutable snapshot of what may be offered to whom, shared between threads. Built from the rows of
@@ -97,6 +99,8 @@ class Catalog {
   [[nodiscard]] bool may_offer(const Release& release) const {
     return !rules_.signed_only || !release.manifest.empty();
   }
+  /// As FleetRules::revision; 0: not known.
+  [[nodiscard]] std::int64_t revision() const { return rules_.revision; }
   /// All of them, scheduled ones too; never null.
   [[nodiscard]] const std::vector<Rollout>& rollouts() const;
   /// The model's rollouts that have started, newest (highest id) first.

@@ -30,7 +30,8 @@ constexpr Statement kRollouts = {
          allow_downgrade, salt, policy, stage, )sql" OTA_SQL_MICROSECONDS(
                          "stage_entered_at") ", " OTA_SQL_MICROSECONDS("acknowledged_at") R"sql(, rolls_back
   FROM rollout_configurations WHERE state IN ('scheduled', 'running', 'paused') ORDER BY id)sql"};
-constexpr Statement kFrozen = {"load_frozen", "SELECT frozen FROM service_settings"};
+constexpr Statement kRules = {"load_rules",
+                              "SELECT (SELECT frozen FROM service_settings), " OTA_SQL_CATALOG_REVISION};
 
 // Rows the grammar refuses stay in the database, listed and untouched, and take no part (contract section 3).
 std::optional<fleet::Release> read_release(const pqxx::row& row) {
@@ -99,11 +100,11 @@ Expected<fleet::Catalog> PgCatalogStore::load_catalog() {
     for (const auto& row : session.execute(transaction, kRollouts)) {
       if (auto rollout = read_rollout(row)) rollouts.push_back(std::move(*rollout));
     }
-    const auto frozen = session.execute(transaction, kFrozen);
+    const auto rules = session.execute(transaction, kRules)[0];
     transaction.commit();
     return fleet::Catalog(
         std::move(releases), std::move(rollouts),
-        {.frozen = !frozen.empty() && flag_of(frozen[0][0]), .signed_only = state_->signed_only});
+        {.frozen = flag_of(rules[0]), .signed_only = state_->signed_only, .revision = number_of(rules[1])});
   });
 }
 

@@ -12,6 +12,9 @@
 
 namespace ota::sql {
 
+/// fleet::FleetRules::revision: the triggers raise one of these with each change, so their sum only rises.
+#define OTA_SQL_CATALOG_REVISION "(SELECT coalesce(sum(requested), 0)::bigint FROM push_requests)"
+
 /// SELECT list and joins that read_device understands; the query has `d` for devices.
 #define OTA_SQL_OFFER_COLUMNS                                                              \
   "o.attempt_id, o.rollout_id, o.release_id, o.version, o.from_version, o.open, o.taken, " \

@@ -70,16 +70,17 @@ constexpr Statement kRegister = {"register_devices", R"sql(
 // A statement of its own, after the locks are held: it sees what the previous holder of each lock committed.
 // The id is null for a contact that does not register: such a row may have been made after the registration
 // looked, so nothing would lock it. An attempt that is open and ours has a deadline.
-constexpr Statement kLoad = {"load_devices",
-                             "SELECT " OTA_SQL_DEVICE_COLUMNS
-                             ", other.*, " OTA_SQL_BEING_CUT("q.device_id")
-                             " FROM unnest($1::text[]) WITH ORDINALITY AS q (device_id, position) "
-                             "LEFT JOIN devices d ON d.device_id = q.device_id " OTA_SQL_DEVICE_JOINS
-                             " LEFT JOIN LATERAL (SELECT " OTA_SQL_ATTEMPT_COLUMNS
-                             " FROM device_update_status a WHERE a.device_id = d.device_id "
-                             "AND a.due_at IS NOT NULL AND a.status NOT IN ('success', 'failed', 'rolled_back') "
-                             "AND a.attempt_id <> coalesce(o.attempt_id, 0) "
-                             "ORDER BY a.started_at DESC LIMIT 1) other ON true ORDER BY q.position"};
+constexpr Statement kLoad = {
+    "load_devices",
+    "SELECT " OTA_SQL_DEVICE_COLUMNS ", other.*, " OTA_SQL_BEING_CUT(
+        "q.device_id") ", " OTA_SQL_CATALOG_REVISION
+                       " FROM unnest($1::text[]) WITH ORDINALITY AS q (device_id, position) "
+                       "LEFT JOIN devices d ON d.device_id = q.device_id " OTA_SQL_DEVICE_JOINS
+                       " LEFT JOIN LATERAL (SELECT " OTA_SQL_ATTEMPT_COLUMNS
+                       " FROM device_update_status a WHERE a.device_id = d.device_id "
+                       "AND a.due_at IS NOT NULL AND a.status NOT IN ('success', 'failed', 'rolled_back') "
+                       "AND a.attempt_id <> coalesce(o.attempt_id, 0) "
+                       "ORDER BY a.started_at DESC LIMIT 1) other ON true ORDER BY q.position"};
 
 constexpr Statement kFindAttempt = {
     "find_attempt", "SELECT " OTA_SQL_ATTEMPT_COLUMNS
@@ -137,11 +138,19 @@ ConnectOptions impatient(ConnectOptions options) {
   return options;
 }
 
-// Of a row of kLoad: it stands before the last column.
-std::optional<fleet::Attempt> read_other_attempt(const pqxx::row& row) {
-  const int first = static_cast<int>(row.size()) - 1 - kAttemptColumns;
-  return row[first].is_null() ? std::nullopt : std::optional(read_attempt(row, first));
-}
+// The last columns of kLoad, behind those of the device.
+struct Tail {
+  explicit Tail(const pqxx::row& row) {
+    const int end = static_cast<int>(row.size());
+    const int attempt = end - 2 - kAttemptColumns;
+    if (!row[attempt].is_null()) other_attempt = read_attempt(row, attempt);
+    is_being_cut = flag_of(row[end - 2]);
+    catalog_revision = number_of(row[end - 1]);
+  }
+  std::optional<fleet::Attempt> other_attempt;
+  bool is_being_cut = false;
+  std::int64_t catalog_revision = 0;
+};
 
 }  // namespace
 
@@ -166,6 +175,7 @@ struct PgUpdateStore::State {
   Session session;
   AttemptIds attempt_ids;
   bool in_transaction = false;
+  std::int64_t catalog_revision = 0;
 };
 
 PgUpdateStore::PgUpdateStore(const ConnectOptions& options) : state_(std::make_unique<State>(options)) {}
@@ -220,11 +230,17 @@ Expected<std::vector<Device>> PgUpdateStore::begin(const std::vector<Contact>& c
     for (const auto& row : script.run()) {
       devices.push_back(read_device(row));
       devices.back().id = contacts[devices.size() - 1].device_id;  // no row was loaded for a presence
-      devices.back().other_attempt = read_other_attempt(row);
-      devices.back().revoked = devices.back().revoked || flag_of(row[row.size() - 1]);
+      Tail tail(row);
+      devices.back().other_attempt = std::move(tail.other_attempt);
+      devices.back().revoked = devices.back().revoked || tail.is_being_cut;
+      state_->catalog_revision = tail.catalog_revision;
     }
     return devices;
   });
+}
+
+std::int64_t PgUpdateStore::catalog_revision() const {
+  return state_->catalog_revision;
 }
 
 Expected<std::optional<fleet::Attempt>> PgUpdateStore::find_attempt(const std::string& device_id,

@@ -21,6 +21,7 @@ class PgUpdateStore final : public fleet::UpdateStore {
   using fleet::UpdateStore::begin;
   [[nodiscard]] fleet::Expected<std::vector<fleet::Device>> begin(const std::vector<fleet::Contact>& contacts,
                                                                   fleet::LockWait wait) override;
+  [[nodiscard]] std::int64_t catalog_revision() const override;
   [[nodiscard]] fleet::Expected<std::optional<fleet::Attempt>> find_attempt(const std::string& device_id,
                                                                             std::int64_t attempt_id) override;
   [[nodiscard]] fleet::Expected<std::optional<fleet::Attempt>> find_attempt_at(const std::string& device_id,

@@ -94,6 +94,9 @@ class UpdateStore {
     return begin(contacts, LockWait::usual);
   }
 
+  /// Inside the transaction: FleetRules::revision as it was once the devices were locked.
+  [[nodiscard]] virtual std::int64_t catalog_revision() const = 0;
+
   /// Inside the transaction: the attempt with that id if it is that device's; nullopt when there is none.
   [[nodiscard]] virtual Expected<std::optional<Attempt>> find_attempt(const std::string& device_id,
                                                                       std::int64_t attempt_id) = 0;

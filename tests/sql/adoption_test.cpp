@@ -136,7 +136,7 @@ TEST_F(Adoption, ALongHistoryTakesNoLongTransaction) {
   options.statement_timeout_ms = 3000;
   sql::PgUpdateStore store(options);
   ASSERT_TRUE(store.begin({report_of("esp32_001")}));
-  const auto open = store.find_attempt_at("esp32_001", "1.0.0");
+  const auto open = store.find_attempt_at("esp32_001", "1.0.0", 0);
   ASSERT_TRUE(open) << open.error().message;
   ASSERT_TRUE(*open);
   EXPECT_EQ((*open)->status, fleet::Status::downloading) << "the newest row's";

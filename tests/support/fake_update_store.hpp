@@ -30,6 +30,7 @@ class FakeUpdateStore final : public fleet::UpdateStore {
     std::set<std::string> throwing_devices;  ///< to load them throws
     int away_for = 0;                        ///< so many begins fail as `unavailable`
     int failing_commits = 0;                 ///< so many commits fail as `unavailable`
+    std::int64_t catalog_revision = 0;
     int commits = 0;
     std::vector<std::size_t> batch_sizes;
   };
@@ -75,6 +76,8 @@ class FakeUpdateStore final : public fleet::UpdateStore {
     pending_ = loaded;
     return loaded;
   }
+
+  [[nodiscard]] std::int64_t catalog_revision() const override { return memory_->catalog_revision; }
 
   fleet::Expected<std::optional<fleet::Attempt>> find_attempt(const std::string& device_id,
                                                               std::int64_t id) override {

@@ -80,6 +80,38 @@ class Batch : public ::testing::Test {
                  [](std::int64_t, const fleet::Device&) {}};
 };
 
+TEST_F(Batch, IsDecidedByRulesAsNewAsItsLocks) {
+  writer_.refresh_catalog = [this] {
+    catalog_.roll_out("1.2.0");
+    return true;
+  };
+  memory_.catalog_revision = 7;  // of the catalog here none is known
+  add_check("dev1");
+  run();
+  EXPECT_EQ(std::get<fleet::OfferAnswer>(**answers_.back()).release->version, "1.2.0");
+}
+
+TEST_F(Batch, IsPostponedWhileNewerRulesCannotBeRead) {
+  writer_.refresh_catalog = [] { return false; };
+  memory_.catalog_revision = 7;
+  add_check("dev1");
+  const auto outcome = run();
+  EXPECT_EQ(outcome.postponed.size(), 1U);
+  EXPECT_EQ(memory_.commits, 0);
+}
+
+TEST_F(Batch, AnOfferGoesToTheBrokerOnce) {
+  add_check("dev1");
+  add("dev2", fleet::Check{"esp32", "1.0.0", "", "", ""}, fleet::Channel::rest);
+  add("up to date", fleet::Check{"esp32", "1.1.0", "", "", ""}, fleet::Channel::rest);
+  run();
+  EXPECT_EQ(offers_changed_, std::vector<std::string>{"dev2"}) << "the answer to dev1 is its offer";
+  add_check("dev3");
+  add_report("dev3", Status::downloading);
+  run();
+  EXPECT_EQ(offers_changed_, (std::vector<std::string>{"dev2", "dev3"})) << "taken: what stands is cleared";
+}
+
 TEST_F(Batch, MessagesOfOneDeviceSeeEachOthersEffectsInOrder) {
   add_check("dev1");
   add_report("dev1", Status::downloading);
@@ -346,13 +378,6 @@ TEST_F(Batch, ABatchOfRefusedMessagesTouchesNoRow) {
   run();
   EXPECT_EQ(refusal(0), fleet::ErrorKind::unauthorized);
   EXPECT_TRUE(memory_.batch_sizes.empty());
-}
-
-TEST_F(Batch, SaysWhichOffersChangedAfterTheCommit) {
-  add_check("dev1");
-  add_check("dev2", "1.1.0");
-  run();
-  EXPECT_EQ(offers_changed_, std::vector<std::string>{"dev1"});
 }
 
 }  // namespace
