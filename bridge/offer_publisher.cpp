@@ -4,8 +4,8 @@
 
 #include <algorithm>
 #include <chrono>
-#include <map>
 
+#include "bridge/run_guarded.hpp"
 #include "fleet/device_flow.hpp"
 #include "topics/payloads.hpp"
 
@@ -110,19 +110,12 @@ void OfferPublisher::note_published() {
       acknowledged_.erase(acknowledged_.begin(), acknowledged_.begin() + count);
     }
     if (batch.empty()) continue;
-    // Unique and sorted by device, the highest revision counts: the statement's rows are locked in that
-    // order.
-    std::map<std::string, std::int64_t> newest;
-    for (auto& published : batch) {
-      auto& revision = newest[std::move(published.device_id)];
-      revision = std::max(revision, published.revision);
-    }
-    batch.clear();
-    for (const auto& [device_id, revision] : newest) batch.push_back({device_id, revision});
-    if (const auto marked = ports_.marks->mark_published(batch); !marked) {
-      spdlog::debug("offers: cannot note {} publications, they will be repeated: {}", batch.size(),
-                    marked.error().message);
-    }
+    run_guarded("offer noter", [&] {
+      if (const auto marked = ports_.marks->mark_published(batch); !marked) {
+        spdlog::debug("offers: cannot note {} publications, they will be repeated: {}", batch.size(),
+                      marked.error().message);
+      }
+    });
   }
 }
 

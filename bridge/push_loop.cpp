@@ -6,6 +6,7 @@
 #include <set>
 #include <utility>
 
+#include "bridge/run_guarded.hpp"
 #include "fleet/decide.hpp"
 #include "fleet/device_flow.hpp"
 
@@ -83,51 +84,54 @@ void PushLoop::saw_all_retained() {
 }
 
 void PushLoop::run() {
-  bool led = false;
-  bool rates_known = false;
   while (!stopping_) {
-    bool reconcile_due = false;
     {
       std::unique_lock lock(mutex_);
       changed_.wait_for(lock, kTick,
                         [this] { return stopping_ || woken_ || (reconcile_due_ && ports_.can_read()); });
       woken_ = false;
-      reconcile_due = reconcile_due_;
     }
-    const bool leads = ports_.leads();
-    if (stopping_ || !leads) {
-      led = rates_known = false;
-      {
-        const std::lock_guard lock(mutex_);
-        reconcile_due_ = comparing_ = false;  // taking the lead reconciles anyway
-      }
-      hand_over_waiting();
-      continue;
-    }
-    if (!rates_known) rates_known = begin_where_rates_stopped();
-    if ((reconcile_due || !led) && ports_.can_read()) {
-      {
-        const std::lock_guard lock(mutex_);
-        reconcile_due_ = false;
-      }
-      led = read_retained();
-      if (led) {
-        compare_with_truth();
-        const std::lock_guard lock(mutex_);
-        comparing_ = reconcile_due_;
-      }
-    }
-    const auto requests = ports_.store->open_requests();
-    if (!requests) {
-      spdlog::debug("push: cannot read the requests: {}", requests.error().message);
-      continue;
-    }
-    if (!requests->empty() && ports_.refresh_catalog()) {
-      for (const auto& request : *requests) push_model(request);
-    }
-    go_on_where_rates_stopped();
-    publish_due();
+    run_guarded("push loop", [this] { turn(); });
   }
+}
+
+void PushLoop::turn() {
+  if (stopping_ || !ports_.leads()) return follow();
+  if (!rates_known_) rates_known_ = begin_where_rates_stopped();
+  compare_if_due();
+  const auto requests = ports_.store->open_requests();
+  if (!requests) {
+    spdlog::debug("push: cannot read the requests: {}", requests.error().message);
+    return;
+  }
+  if (!requests->empty() && ports_.refresh_catalog()) {
+    for (const auto& request : *requests) push_model(request);
+  }
+  go_on_where_rates_stopped();
+  publish_due();
+}
+
+// A turn of a bridge that does not lead. Taking the lead compares and begins anyway.
+void PushLoop::follow() {
+  compared_ = rates_known_ = false;
+  {
+    const std::lock_guard lock(mutex_);
+    reconcile_due_ = comparing_ = false;
+  }
+  hand_over_waiting();
+}
+
+void PushLoop::compare_if_due() {
+  {
+    const std::lock_guard lock(mutex_);
+    if ((compared_ && !reconcile_due_) || !ports_.can_read()) return;
+    reconcile_due_ = false;
+  }
+  compared_ = read_retained();
+  if (!compared_) return;
+  compare_with_truth();
+  const std::lock_guard lock(mutex_);
+  comparing_ = reconcile_due_;
 }
 
 void PushLoop::wait_at(std::int64_t rollout_id, const std::string& model, const std::string& after) {

@@ -71,6 +71,9 @@ class PushLoop {
   };
 
   void run();
+  void turn();
+  void follow();
+  void compare_if_due();
   void push_model(const fleet::PushRequest& request);
   bool push_page(const std::string& model, std::string& after);
   bool begin_where_rates_stopped();
@@ -89,9 +92,14 @@ class PushLoop {
   bool reconcile_due_ = false;
   bool comparing_ = false;  // reconcile_due_, and until it is done
   bool all_seen_ = false;
-  std::map<std::int64_t, Waiting> waiting_;               // by rollout
-  std::chrono::steady_clock::time_point hand_over_at_{};  // the loop's own
+  std::map<std::int64_t, Waiting> waiting_;  // by rollout
   std::vector<fleet::RetainedOffer> seen_;
+
+  // The loop's own.
+  bool compared_ = false;  // since it leads
+  bool rates_known_ = false;
+  std::chrono::steady_clock::time_point hand_over_at_{};
+
   std::atomic<bool> stopping_{false};
   std::thread thread_;
 };

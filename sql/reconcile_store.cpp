@@ -4,6 +4,7 @@
 #include "sql/parameters.hpp"
 #include "sql/push_store.hpp"
 #include "sql/session.hpp"
+#include "sql/transaction.hpp"
 
 namespace ota::sql {
 namespace {
@@ -48,13 +49,8 @@ struct PgReconcileStore::State {
 
   template <class... Args>
   auto once(const Statement& statement, Args... args) {
-    return session.run([&](Session& s) {
-      s.drop_if_dead();
-      pqxx::work transaction(s.connection());
-      auto rows = s.execute(transaction, statement, args...);
-      transaction.commit();
-      return rows;
-    });
+    return in_transaction(session,
+                          [&](Session& s, pqxx::work& work) { return s.execute(work, statement, args...); });
   }
 
   Session session;
@@ -70,16 +66,13 @@ Expected<void> PgReconcileStore::begin_reading() {
 
 Expected<void> PgReconcileStore::add_seen(const std::vector<fleet::RetainedOffer>& seen) {
   if (seen.empty()) return {};
-  return state_->session.run([&](Session& session) {
-    ArrayLiteral devices, attempts;
+  return in_transaction(state_->session, [&](Session& session, pqxx::work& work) {
+    ArrayLiteral devices, attempts;  // refuses a NUL
     for (const auto& [device_id, attempt_id] : seen) {
       devices.add(device_id);
       attempts.add(attempt_id);
     }
-    session.drop_if_dead();
-    pqxx::work transaction(session.connection());
-    session.execute(transaction, kAddSeen, devices.str(), attempts.str());
-    transaction.commit();
+    session.execute(work, kAddSeen, devices.str(), attempts.str());
   });
 }
 
