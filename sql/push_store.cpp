@@ -28,7 +28,7 @@ constexpr Statement kRequestPush = {"request_push",
 constexpr Statement kLockPage = {"lock_page", R"sql(
   SELECT d.device_id FROM devices d
   WHERE d.device_model = $1 AND d.device_id COLLATE "C" > $2
-    AND (d.seen_on_mqtt OR EXISTS (SELECT FROM offers o WHERE o.device_id = d.device_id AND o.open))
+    AND (d.seen_on_mqtt OR (SELECT o.open FROM offers o WHERE o.device_id = d.device_id))
   ORDER BY d.device_id COLLATE "C" LIMIT $3::integer
   FOR NO KEY UPDATE OF d)sql"};
 

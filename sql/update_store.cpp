@@ -23,9 +23,11 @@ constexpr auto kWriterSettings =
     "SET plan_cache_mode = force_generic_plan";
 
 // Whether the device's connection has still to be ended. A cut that does not come bars for ten seconds.
-#define OTA_SQL_BEING_CUT(id)                                     \
-  "EXISTS (SELECT FROM device_cuts cut WHERE cut.device_id = " id \
-  " AND cut.ordered_at > now() - interval '10 seconds')"
+// Here and below a value is asked for where EXISTS would do: in a plan made while the table was small, that
+// would become a hash of all of it, made anew with each batch.
+#define OTA_SQL_BEING_CUT(id)                                                           \
+  "coalesce((SELECT max(cut.ordered_at) FROM device_cuts cut WHERE cut.device_id = " id \
+  ") > now() - interval '10 seconds', false)"
 
 // Both kinds of contact go through one pass in the order of the ids, and a row is locked even where nothing
 // of it changes, so batches of different writers never deadlock. In the proposed row "unknown" stands for a
@@ -49,7 +51,7 @@ constexpr Statement kRegister = {"register_devices", R"sql(
               $7::boolean[], $8::boolean[], $9::bigint[])
        AS c (device_id, model, version, mac, reported, online, over_mqtt, registers, seen_at),
        LATERAL (SELECT 'epoch'::timestamptz + c.seen_at * interval '1 microsecond') AS t (seen_at)
-  WHERE EXISTS (SELECT FROM devices known WHERE known.device_id = c.device_id)
+  WHERE (SELECT true FROM devices known WHERE known.device_id = c.device_id)
      OR (c.registers AND NOT )sql" OTA_SQL_BEING_CUT("c.device_id") R"sql()
   ON CONFLICT (device_id) DO UPDATE SET
     device_model = CASE excluded.device_model WHEN 'unknown' THEN d.device_model ELSE excluded.device_model END,

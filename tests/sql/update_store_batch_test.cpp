@@ -1,9 +1,11 @@
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <set>
 
 #include "sql/update_store.hpp"
 #include "tests/sql/fixture.hpp"
+#include "tests/support/eventually.hpp"
 
 namespace ota::sql_test {
 namespace {
@@ -58,6 +60,27 @@ class Batch : public testing::Test {
   TestDatabase database_;
   sql::PgUpdateStore store_{database_.service()};
 };
+
+TEST_F(Batch, APlanMadeForASmallFleetReadsNoLargeOne) {
+  const auto rows_read = [&] {
+    return std::stoll(database_.value(
+        "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_user_tables WHERE relname = 'devices'"));
+  };
+  auto store = std::make_unique<sql::PgUpdateStore>(database_.service());
+  const auto run_batch = [&] {
+    ASSERT_TRUE(store->begin({check_of("d7"), check_of("d8")}));
+    ASSERT_TRUE(store->commit({}));
+  };
+  run_batch();  // makes the plans
+  database_.value(
+      "INSERT INTO devices (device_id, device_model) SELECT 'e' || n, 'esp32' FROM generate_series(1, 20000) "
+      "n");
+  const auto before = rows_read();
+  for (int i = 0; i < 20; ++i) run_batch();
+  store.reset();  // a session that ends tells what it has read
+  EXPECT_TRUE(test_support::eventually([&] { return rows_read() > before; }));
+  EXPECT_LT(rows_read() - before, 2000);
+}
 
 TEST_F(Batch, AttemptIdsAreNewAcrossStoresAndRestarts) {
   std::set<std::int64_t> seen;
