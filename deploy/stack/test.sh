@@ -29,6 +29,7 @@ verb_test() {
     shift 2
   done
   [[ $BUILD_PRESET =~ ^(release|dev|asan|tsan)$ ]] || usage_error "there is no preset '$BUILD_PRESET'; take release, dev, asan or tsan"
+  PACKAGES+=(systemd) # systemd-analyze reads the units
   [[ $jobs =~ ^[1-9][0-9]{0,2}$ ]] || usage_error "-j '$jobs' is not a number of jobs"
   unset OTA_BUILD_DIR
   ensure_setup

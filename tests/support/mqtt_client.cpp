@@ -2,6 +2,7 @@
 
 #include <mosquitto.h>
 
+#include <csignal>
 #include <stdexcept>
 #include <utility>
 
@@ -18,9 +19,10 @@ void require(int code, const char* what) {
   if (code != MOSQ_ERR_SUCCESS) throw std::runtime_error(std::string(what) + ": " + mosquitto_strerror(code));
 }
 
-/// libmosquitto wants one initialisation per process, before the first client.
+/// libmosquitto wants one initialisation per process, before the first client; and TLS to a broker that has
+/// cut the connection raises a signal.
 void initialise_library() {
-  static const int done = mosquitto_lib_init();
+  static const int done = (std::signal(SIGPIPE, SIG_IGN), mosquitto_lib_init());
   require(done, "mosquitto_lib_init");
 }
 

@@ -37,6 +37,9 @@ TEST(ZoneClock, RefusesNamesNobodyKnows) {
 }
 
 TEST(ZoneClock, AZoneWhoseFileCannotBeOpenedIsUnknownUntilItCan) {
+#ifdef __SANITIZE_THREAD__
+  GTEST_SKIP() << "ThreadSanitizer's pthread_once hangs for good once what it called has thrown";
+#endif
   const auto now = at("2026-01-15T12:00:00Z");
   ASSERT_TRUE(local_clock("Europe/Berlin", now, 0, 0)) << "the list of zones is read";
   rlimit files{};

@@ -1,11 +1,16 @@
 #include "http/tls_files.hpp"
 
 #include <gtest/gtest.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
 
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <memory>
 
+#include "http/openssl_ptr.hpp"
 #include "tests/unit/http/test_authority.hpp"
 
 namespace ota::tests {
@@ -23,6 +28,20 @@ class TlsFilesTest : public ::testing::Test {
   static std::string problem(const http::TlsFiles& files) {
     const auto tested = http::test_tls_files(files);
     return tested ? "" : tested.error().message;
+  }
+  /// The server's certificate as one that ended yesterday. Not every openssl command makes such a one.
+  std::string expired_copy(const http::TlsFiles& files) {
+    const auto path = authority_.path("old.crt");
+    const auto file = [](const std::string& name, const char* mode) {
+      return std::unique_ptr<FILE, int (*)(FILE*)>(std::fopen(name.c_str(), mode), &std::fclose);
+    };
+    const http::CertificatePtr certificate(
+        PEM_read_X509(file(files.certificate, "r").get(), nullptr, nullptr, nullptr));
+    const http::KeyPtr key(PEM_read_PrivateKey(file(files.key, "r").get(), nullptr, nullptr, nullptr));
+    EXPECT_NE(X509_gmtime_adj(X509_getm_notAfter(certificate.get()), -86400), nullptr);
+    EXPECT_GT(X509_sign(certificate.get(), key.get(), EVP_sha256()), 0);
+    EXPECT_EQ(PEM_write_X509(file(path, "w").get(), certificate.get()), 1);
+    return path;
   }
   static void run(const std::string& command) { ASSERT_EQ(std::system(command.c_str()), 0) << command; }
 
@@ -73,10 +92,8 @@ TEST_F(TlsFilesTest, RefusesEachBadFileByItsVariable) {
 TEST_F(TlsFilesTest, WarnsOfAKeyThatOthersCanReadAndOfAnExpiredCertificate) {
   const auto files = authority_.server_files();
   fs::permissions(files.key, fs::perms::others_read, fs::perm_options::add);
-  run("openssl x509 -in " + files.certificate + " -signkey " + files.key + " -days -1 -out " +
-      authority_.path("old.crt") + " 2>/dev/null");
   auto expired = files;
-  expired.certificate = authority_.path("old.crt");
+  expired.certificate = expired_copy(files);
   const auto tested = http::test_tls_files(expired);
   ASSERT_TRUE(tested) << tested.error().message;
   ASSERT_EQ(tested->size(), 2U);
