@@ -157,7 +157,11 @@ int main(int argc, char** argv) {
   bool check_config = false;
   app.add_flag("--check-config", check_config, "test the environment and exit");
   const auto* migrate = app.add_subcommand("migrate", "bring the database's schema up to date, then exit");
-  CLI11_PARSE(app, argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& refused) {
+    return app.exit(refused) == 0 ? 0 : kExitBadConfig;  // 0: --help
+  }
 
   const auto config = ota::bridge::read_config(environment);
   if (*migrate) {  // needs the database alone, so the rest may be as bad as it likes

@@ -218,9 +218,9 @@ Response Api::simulate_rollout(Request& request) {
   if (!plan) return error_reply(plan.error());
   const auto& rollout = plan->rollout;
   if (!plan->release_known) {
-    return error_reply(fleet::Error{ErrorKind::invalid, "firmware_version " + rollout.version +
-                                                            " of device_model " + rollout.model +
-                                                            " does not exist; upload it first"});
+    return error_reply(fleet::Error{
+        ErrorKind::invalid, "firmware_version " + rollout.version + " of device_model " + rollout.model +
+                                " does not exist or was withdrawn; upload it first, or another version"});
   }
   const auto survey = survey_of(rollout, /*until_included=*/false);
   if (!survey) return error_reply(survey.error());

@@ -245,6 +245,9 @@ Response Api::upload(Request& request) {
   upload->reset();  // its lock would keep the refused file from being removed
   if (added) {
     const auto catalog = ports_.catalog.catalog();
+    const auto* known = catalog->find_known(release->model, release->version);
+    if (known != nullptr && known->withdrawn)
+      request.warnings.emplace_back("this release was withdrawn: it is never offered or served again");
     if (!*added) warn_of_kept_manifest(*catalog, *release, request.warnings);
     warn_of_low_sequence(*catalog, release->model, release->version, release->sequence, request.warnings);
     return ok_reply(uploaded_json(*release, request.warnings));

@@ -20,10 +20,6 @@ constexpr Statement kCountSlots = {"count_slots", R"sql(
          count(*) FILTER (WHERE open AND NOT taken), count(*)
   FROM offers WHERE rollout_id = $1::bigint AND offered_at > now() - interval '1 minute')sql"};
 
-// The columns of a device before its offer's, and of an offer.
-constexpr int kDeviceColumns = 10;
-constexpr int kOfferColumns = 14;
-
 }  // namespace
 
 int free_slots(Session& session, std::int64_t rollout_id, const fleet::PushRate& rate) {

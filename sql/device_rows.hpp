@@ -34,11 +34,15 @@ namespace ota::sql {
   "LEFT JOIN offers o ON o.device_id = d.device_id " \
   "LEFT JOIN device_update_status a ON a.attempt_id = o.attempt_id"
 
+/// How many columns those are: of the device itself, then of its offer, then of the offer's attempt.
+inline constexpr int kDeviceColumns = 10;
+inline constexpr int kOfferColumns = 14;
+inline constexpr int kAttemptColumns = 11;
+
 /// A row of OTA_SQL_DEVICE_COLUMNS. A MAC address that an adopted row spells in another way is told as ours.
 [[nodiscard]] fleet::Device read_device(const pqxx::row& row);
 
 /// The columns of OTA_SQL_ATTEMPT_COLUMNS from `first` on.
-inline constexpr int kAttemptColumns = 11;
 [[nodiscard]] fleet::Attempt read_attempt(const pqxx::row& row, int first);
 
 /// The columns of OTA_SQL_OFFER_COLUMNS from `first` on.

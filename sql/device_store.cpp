@@ -22,7 +22,7 @@ constexpr Statement kFind = {"find_device", "SELECT " OTA_SQL_DEVICE_COLUMNS
                                             ", d.online, " OTA_SQL_ISO("d.last_seen") ", " OTA_SQL_ISO(
                                                 "d.created_at") " FROM devices d " OTA_SQL_DEVICE_JOINS
                                                                 " WHERE d.device_id = $1"};
-constexpr int kOnline = 34;  // 10 of the device, 14 of the offer, 10 of the attempt
+constexpr int kOnline = kDeviceColumns + kOfferColumns + kAttemptColumns;  // the column after those
 
 constexpr Statement kAttempts = {
     "attempts_of_device", "SELECT attempt_id, rollout_id, firmware_version, status, failure_kind, error_message, "

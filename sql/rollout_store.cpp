@@ -93,8 +93,9 @@ std::string stored(const fleet::RolloutPolicy& policy) {
 Expected<std::int64_t> PgRolloutStore::create_rollout(const fleet::NewRollout& rollout) {
   return in_transaction(pool_, [&](Session& session, pqxx::work& work) {
     if (!share_release(session, work, rollout.version, rollout.model)) {
-      throw Refusal(ErrorKind::invalid, "firmware_version " + rollout.version + " of device_model " +
-                                            rollout.model + " does not exist; upload it first");
+      throw Refusal(ErrorKind::invalid,
+                    "firmware_version " + rollout.version + " of device_model " + rollout.model +
+                        " does not exist or was withdrawn; upload it first, or another version");
     }
     log_changes_ourselves(session, work);
     const auto& stages = rollout.policy.stages;

@@ -30,11 +30,11 @@ bucket_of() {
   printf '%s' "$bucket"
 }
 
-enrol_fleet() {
+# The lock is a shell's of its own: interrupted, the demo itself must be able to stop its stack.
+enrol_fleet() (
   lock "$STACK_DIR/lock"
   device_add "${MQTT_IDS[@]}" >/dev/null
-  unlock
-}
+)
 
 start_fleet() {
   mkdir -p "$DEMO_DIR/state"

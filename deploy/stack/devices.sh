@@ -122,6 +122,7 @@ revoke_by_bridge() {
   answer=$(jq -n --arg serial "$serial" '{why: "./ota device revoke", serials: [$serial | select(. != "")]}' |
     call_bridge "devices/$id/revoke") ||
     die "the bridge does not revoke $id: $(jq -r '.detail // .' <<<"$answer" 2>/dev/null || printf '%s' "$answer")"
+  [[ $(jq -r .known <<<"$answer") == true ]] || say "no device $id was ever seen; whoever comes under that id is refused"
   [[ -z $serial ]] || wait_until 10 run_ca lists "$serial" ||
     die "$id is revoked, but after 10 s its certificate is not on the broker's list; ./ota logs bridge says why"
 }

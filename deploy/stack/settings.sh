@@ -45,6 +45,7 @@ load_settings() {
   for name in "${SETTINGS[@]}"; do printf -v "$name" '%s' ''; done
   if [[ -e $STACK_DIR/settings ]]; then
     [[ -O $STACK_DIR/settings ]] || die "$STACK_DIR/settings belongs to somebody else"
+    ! grep -qvE '^[A-Z0-9_]+=' "$STACK_DIR/settings" || die "$STACK_DIR/settings is not of ./ota; use another --dir"
     # shellcheck source=/dev/null
     . "$STACK_DIR/settings"
   fi

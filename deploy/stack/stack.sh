@@ -18,7 +18,7 @@ usage: ./ota up [--dir DIR] [--http-port N] [--mqtts-port N] [--host ADDRESS] [-
                 [--https | --http] [--only postgres,mosquitto,bridge]
 
 Starts PostgreSQL (a private cluster), Mosquitto and the bridge in the background, waits until they are healthy and
-writes DIR/stack.env (`. DIR/stack.env` gives OTA_URL, API_KEY, PGHOST …). On a stack that runs it starts just the
+writes DIR/stack.env with OTA_URL, API_KEY, PGHOST … (`set -a; . DIR/stack.env; set +a` for programs too). On a stack that runs it starts just the
 parts that are down. The data of DIR is kept.
 
   --dir DIR        the stack's folder (default: .run beside this script)
@@ -65,6 +65,7 @@ verb_up() {
   ensure_setup
   make_stack_dir "${directory:-$OTA_ROOT/.run}"
   lock "$STACK_DIR/lock"
+  trap 'say "interrupted; what has started goes on: ./ota down --dir $STACK_DIR stops it"; exit 130' INT TERM
   load_settings
   require_same_kinds
   require_unchanged_addresses

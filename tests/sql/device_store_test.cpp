@@ -46,6 +46,19 @@ TEST_F(Devices, AreFoundWithTheirAttempts) {
   EXPECT_EQ(refused(devices_.find_device("nobody")).kind, ErrorKind::not_found);
 }
 
+TEST_F(Devices, SayWhenTheyWereSeenAndWhetherTheyAreThere) {
+  for (const char* online : {"true", "false"}) {
+    database_.value(std::string("UPDATE devices SET last_seen = '2026-02-03T04:05:06Z', created_at = "
+                                "'2025-01-02T03:04:05Z', online = ") +
+                    online + " WHERE device_id = 'a'");
+    const auto found = devices_.find_device("a");
+    ASSERT_TRUE(found) << found.error().message;
+    EXPECT_EQ(found->online, std::string(online) == "true");
+    EXPECT_EQ(found->last_seen, "2026-02-03T04:05:06.000000+00:00");
+    EXPECT_EQ(found->created_at, "2025-01-02T03:04:05.000000+00:00");
+  }
+}
+
 TEST_F(Devices, APatchMergesMetadataAndKeepsWhatTheDeviceReports) {
   fleet::DevicePatch patch;
   patch.groups = std::vector<std::string>{"beta"};

@@ -55,6 +55,17 @@ TEST_F(Upload, StoresTheImageAndItsRow) {
   EXPECT_EQ(unfinished(), 0U);
 }
 
+TEST_F(Upload, OfAWithdrawnReleaseSaysThatItIsNeverOffered) {
+  fleet::Release withdrawn;
+  withdrawn.version = "1.1.0";
+  withdrawn.model = "esp32";
+  withdrawn.withdrawn = true;
+  catalogs_.set(fleet::Catalog({withdrawn}, {}));
+  const auto answer = upload("version=1.1.0&device_model=esp32", multipart({{"file", "image"}}));
+  EXPECT_EQ(answer.status, 200) << answer.body;
+  EXPECT_NE(answer.body.find("this release was withdrawn"), std::string::npos) << answer.body;
+}
+
 // The manifest of "image" as the fixture's verifier takes it: any signature will do.
 std::string manifest_of(const std::string& line = {}, const std::string& other = {}) {
   std::string text =
