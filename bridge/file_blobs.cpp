@@ -134,6 +134,7 @@ Expected<bool> FileBlobs::remove_orphan(const std::string& name) {
   if (!*referenced) {
     spdlog::info("storage: removing {}, which no release names", fleet::printable(name));
     removed = ::unlink((folder_ + "/" + name).c_str()) == 0;
+    if (!removed && errno != ENOENT) return storage_error("cannot remove the image", errno);
   }
   ::unlink((fs::path(folder_) / kIncomingFolder / (name + kSuspectSuffix)).c_str());
   return removed;

@@ -15,7 +15,7 @@ namespace ota::fleet {
 enum class List : char { devices = 'd', updates = 'u', releases = 'r' };
 
 /// Where a page ended: at the row of that time and id. A list is read in the order of times cut to ten
-/// seconds, and sorted exactly among the rows of a cut that were looked at together (sql/fleet_reader.cpp):
+/// seconds, and sorted exactly among the rows of a cut that were looked at together (sql/fleet_lists.cpp):
 /// those from `top` down to `bottom`. As it is made, it stands before the first row.
 struct ListCursor {
   using Limits = std::numeric_limits<std::int64_t>;

@@ -18,8 +18,8 @@ usage: ./ota up [--dir DIR] [--http-port N] [--mqtts-port N] [--host ADDRESS] [-
                 [--https | --http] [--only postgres,mosquitto,bridge]
 
 Starts PostgreSQL (a private cluster), Mosquitto and the bridge in the background, waits until they are healthy and
-writes DIR/stack.env with OTA_URL, API_KEY, PGHOST … (`set -a; . DIR/stack.env; set +a` for programs too). On a stack that runs it starts just the
-parts that are down. The data of DIR is kept.
+writes DIR/stack.env with OTA_URL, API_KEY, PGHOST … (`set -a; . DIR/stack.env; set +a` gives them to programs, too). On a
+stack that runs it starts just the parts that are down. The data of DIR is kept.
 
   --dir DIR        the stack's folder (default: .run beside this script)
   --http-port N    REST port (default 8080, or a free one when taken)

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "sql/update_store.hpp"
 #include "tests/sql/fixture.hpp"
 
 namespace ota::sql_test {
@@ -44,6 +45,31 @@ class CatalogRows : public testing::Test {
 };
 
 using Strings = std::vector<std::string>;
+
+TEST_F(CatalogRows, TheirRevisionRisesWithEachChangeAndWritersSeeTheSame) {
+  sql::PgUpdateStore writer(database_.service());
+  const auto seen_by_writer = [&] {
+    EXPECT_TRUE(writer.begin({check_of("a")}));
+    const auto revision = writer.catalog_revision();
+    writer.rollback();
+    return revision;
+  };
+  auto last = load().revision();
+  EXPECT_GT(last, 0);
+  EXPECT_EQ(seen_by_writer(), last);
+  for (const char* change :
+       {"INSERT INTO rollout_configurations (name, firmware_version, device_model, target_type) VALUES ('r', "
+        "'1.1.0', 'esp32', 'all')",
+        "UPDATE rollout_configurations SET rollout_percentage = 7",
+        "UPDATE firmware_releases SET withdrawn_at = now() WHERE version = '1.1.0'",
+        "UPDATE service_settings SET frozen = true", "DELETE FROM rollout_configurations"}) {
+    database_.value(change);
+    const auto now = load().revision();
+    EXPECT_GT(now, last) << change;
+    EXPECT_EQ(seen_by_writer(), now) << change;
+    last = now;
+  }
+}
 
 TEST_F(CatalogRows, ReadsReleases) {
   const auto catalog = load();

@@ -91,6 +91,23 @@ TEST_F(Https, TheServersCertificateSaysWhereTheListOfTheRevokedIs) {
   EXPECT_NE(list.output.find("verify OK"), std::string::npos) << list.output;
 }
 
+TEST_F(Https, MetricsTellHowLongTheCertificatesLast) {
+  const auto text = trusting_curl({url("/metrics?format=prometheus")}).output;
+  for (const auto& [which, file] : {std::pair{"server", "ca/server.crt"}, {"issuing", "ca/issuing.crt"}}) {
+    const auto name = "ota_certificate_seconds_left{certificate=\"" + std::string(which) + "\"} ";
+    const auto at = text.find(name);
+    ASSERT_NE(at, std::string::npos) << text;
+    const auto left = std::stoll(text.substr(at + name.size()));
+    const auto lasts = [&](long long seconds) {
+      return run_command({"openssl", "x509", "-in", (stack_->directory() / file).string(), "-noout",
+                          "-checkend", std::to_string(seconds)})
+                 .exit_status == 0;
+    };
+    EXPECT_TRUE(lasts(left - 3600)) << which << ' ' << left;
+    EXPECT_FALSE(lasts(left + 3600)) << which << ' ' << left;
+  }
+}
+
 TEST_F(Https, OldVersionsAndWeakCiphersAreRefused) {
   EXPECT_EQ(
       trusting_curl({"--tls-max", "1.1", "--ciphers", "DEFAULT@SECLEVEL=0", url("/health")}).exit_status,

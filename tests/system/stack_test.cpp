@@ -64,6 +64,42 @@ TEST(StackTest, ImagesLieWhereTheCallerSays) {
   std::filesystem::remove_all(name);
 }
 
+TEST(StackTest, AFolderMayHaveAnyName) {
+  auto name = (std::filesystem::temp_directory_path() / "ota-R&D x-XXXXXX").string();
+  ASSERT_NE(mkdtemp(name.data()), nullptr);
+  EXPECT_EQ(ota({"up", "--only", "mosquitto", "--any-ports", "--dir", name}).exit_status, 0);
+  const auto enrolled = ota({"device", "add", "sensor-1", "--dir", name});
+  EXPECT_EQ(enrolled.exit_status, 0) << enrolled.output;
+  EXPECT_EQ(ota({"down", "--purge", "--dir", name}).exit_status, 0);
+  EXPECT_FALSE(std::filesystem::exists(name));
+}
+
+TEST(StackTest, AFileThatIsNoStacksSettingsIsNotRun) {
+  auto name = (std::filesystem::temp_directory_path() / "ota-foreign-XXXXXX").string();
+  ASSERT_NE(mkdtemp(name.data()), nullptr);
+  std::ofstream(name + "/settings") << "touch '" << name << "/was-run'\n";
+  for (const char* verb : {"up", "down"}) {
+    const auto refused = ota({verb, "--dir", name});
+    EXPECT_EQ(refused.exit_status, 1) << verb;
+    EXPECT_NE(refused.output.find("is not of ./ota"), std::string::npos) << refused.output;
+  }
+  EXPECT_FALSE(std::filesystem::exists(name + "/was-run"));
+  std::filesystem::remove_all(name);
+}
+
+// What a shell has exported of another stack must not reach a demo, a benchmark or the tests.
+TEST(StackTest, CallersSettingsAreForgotten) {
+  const auto left =
+      run_command({"env", "FIRMWARE_STORAGE_PATH=/theirs", "PGHOST=theirs", "PGSERVICE=theirs",
+                   "MQTT_URL=mqtt://theirs:1", "API_KEY=theirs", "REQUIRE_SIGNED=1", "DEVICE_AUTH=token",
+                   "PORT=1", "LOG_LEVEL=debug", std::string("OTA_BUILD_DIR=") + OTA_BINARY_DIR, "bash", "-c",
+                   "set -euo pipefail; OTA_ROOT=/nowhere; STACK_SCRIPTS=$1; . \"$1/common.sh\"; . "
+                   "\"$1/setup.sh\"; forget_callers_settings; env | grep -E "
+                   "'^(PG|MQTT|FIRMWARE|API_KEY|REQUIRE|DEVICE_AUTH|PORT|LOG_LEVEL)' | sort",
+                   "bash", std::string(OTA_SOURCE_DIR) + "/deploy/stack"});
+  EXPECT_EQ(left.output, "LOG_LEVEL=debug\n");
+}
+
 TEST(StackTest, DownSaysSoInALine) {
   Stack stack({"mosquitto"});
   const auto down = ota({"down", "--dir", stack.directory().string()});
