@@ -105,7 +105,7 @@ bool Connection::has_decrypted() const {
 }
 
 short Connection::awaits() const {
-  return tls_ && tls_->waits_to_write() ? POLLOUT : POLLIN;
+  return (tls_ ? tls_->waits_to_write() : has_output()) ? POLLOUT : POLLIN;
 }
 
 bool Connection::wait_readable(std::chrono::milliseconds wait) const {
@@ -178,6 +178,7 @@ ssize_t Connection::write(const char* from, std::size_t size) {
 }
 
 bool Connection::flush(int flags) {
+  if (patience_ == Patience::never_waits) return flush_now();
   std::size_t sent = 0;
   while (sent < out_.size()) {
     const auto count = send(out_.data() + sent, out_.size() - sent, flags);
@@ -198,12 +199,17 @@ ssize_t Connection::send(const char* from, std::size_t size, int flags) {
   }
 }
 
-bool Connection::send_at_once(std::string_view answer) {
-  while (!answer.empty()) {
-    const auto count = send_now(answer.data(), answer.size(), 0);
-    if (count <= 0) return false;
-    answer.remove_prefix(static_cast<std::size_t>(count));
+bool Connection::flush_now() {
+  std::size_t sent = 0;
+  bool is_taken = true;
+  while (is_taken && sent < out_.size()) {
+    const auto count = send_now(out_.data() + sent, out_.size() - sent, 0);
+    if (count < 0 && !is_not_ready(errno)) return false;
+    is_taken = count >= 0 || errno == EINTR;
+    sent += static_cast<std::size_t>(std::max<ssize_t>(count, 0));
   }
+  sent_bytes_ += static_cast<std::int64_t>(sent);
+  out_.erase(0, sent);
   return true;
 }
 

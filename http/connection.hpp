@@ -68,8 +68,8 @@ class Connection {
   /// What the socket has to be ready for before the connection can go on: POLLIN or POLLOUT.
   [[nodiscard]] short awaits() const;
 
-  /// Whether reading and writing wait for the client, within the limits; otherwise what would have to wait
-  /// fails.
+  /// Whether reading and writing wait for the client, within the limits; otherwise a read that would have to
+  /// wait fails, and an answer stays collected: has_output().
   enum class Patience { waits, never_waits };
   /// From now on the request's head and body must arrive within request_timeout.
   void begin_request(Patience patience = Patience::waits);
@@ -81,8 +81,11 @@ class Connection {
   /// Collects small answers until flush(); during a transfer sends at once. -1 on an error or limit.
   [[nodiscard]] ssize_t write(const char* from, std::size_t size);
   [[nodiscard]] bool flush() { return flush(0); }
-  /// Sends an answer without waiting; false when the client's side does not take all of it at once.
-  [[nodiscard]] bool send_at_once(std::string_view answer);
+  /// Sends what was collected, without waiting, and keeps what the client's side does not take yet. False on
+  /// an error.
+  [[nodiscard]] bool flush_now();
+  /// Whether an answer waits until the client's side takes it.
+  [[nodiscard]] bool has_output() const { return !out_.empty(); }
   /// Says that nothing more comes.
   void end_output();
   /// Forgets what was collected.

@@ -99,6 +99,10 @@ std::size_t Poller::count() const {
 }
 
 void Poller::park(std::unique_ptr<Connection> connection) {
+  if (connection->has_output()) {
+    await_reader({std::move(connection), false});
+    return;
+  }
   if (connection->head() != Connection::Head::partial || connection->has_decrypted()) {
     const std::lock_guard lock(mutex_);
     if (stopping_) return;
@@ -113,16 +117,27 @@ void Poller::park(std::unique_ptr<Connection> connection) {
 }
 
 void Poller::drain(std::unique_ptr<Connection> connection) {
+  if (connection->has_output()) {
+    await_reader({std::move(connection), true});
+    return;
+  }
   connection->end_output();
   connection->expires_at = Clock::now() + kDrainFor;
   add({std::move(connection), true});
 }
 
+// No further request is read before the answer has been taken.
+void Poller::await_reader(Entry entry) {
+  entry.connection->expires_at = Clock::now() + limits_.io_timeout;
+  add(std::move(entry));
+}
+
 void Poller::add(Entry entry) {
   if (stopping_) return;
   const int fd = entry.connection->fd();
+  const bool only_drains = entry.draining && !entry.connection->has_output();
   const auto awaited =
-      entry.draining ? std::uint32_t{EPOLLIN} : static_cast<std::uint32_t>(entry.connection->awaits());
+      only_drains ? std::uint32_t{EPOLLIN} : static_cast<std::uint32_t>(entry.connection->awaits());
   const std::lock_guard lock(mutex_);
   if (waiting_.size() >= connections_max_) make_room();
   const bool is_watched = std::exchange(entry.connection->is_watched, true);
@@ -130,7 +145,7 @@ void Poller::add(Entry entry) {
   // One event disarms it, so a connection that is handed on needs no call to be left alone.
   static_assert(EPOLLIN == POLLIN && EPOLLOUT == POLLOUT);
   epoll_event event{};
-  event.events = awaited | EPOLLRDHUP | EPOLLONESHOT;
+  event.events = awaited | EPOLLONESHOT;
   event.data.fd = fd;
   if (::epoll_ctl(epoll_, is_watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event) != 0) waiting_.erase(fd);
 }
@@ -205,6 +220,17 @@ void Poller::advance_pipelined() {
 
 void Poller::advance(Entry entry) {
   if (!entry.connection) return;
+  if (entry.connection->has_output()) {
+    if (!entry.connection->flush_now()) return;
+    if (entry.connection->has_output()) {
+      add(std::move(entry));
+    } else if (entry.draining) {
+      drain(std::move(entry.connection));
+    } else {
+      park(std::move(entry.connection));
+    }
+    return;
+  }
   if (entry.draining) {
     if (discard(entry.connection->fd())) add(std::move(entry));
     return;

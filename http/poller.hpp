@@ -15,8 +15,9 @@
 namespace ota::http {
 
 /// Holds every connection that has nothing to do: it waits here, without a thread, until a whole request head
-/// is there. So a thousand idle or half-sent requests, or handshakes, cost a thousand descriptors and no
-/// more. Also accepts new connections. Thread safe.
+/// is there, or until its client takes the rest of an answer. So a thousand idle or half-sent requests,
+/// unread answers or handshakes cost a thousand descriptors and no more. Also accepts new connections. Thread
+/// safe.
 class Poller {
  public:
   enum class Ready { request, head_too_long, plain_http_on_tls };
@@ -32,11 +33,13 @@ class Poller {
   /// Ends the thread and closes all that wait. park() and drain() afterwards close at once.
   void stop();
 
-  /// Waits for a request; one that is in memory already has its turn after those that came before. Beyond
-  /// connections_max the one that would expire first is closed.
+  /// Waits until what was collected has been sent, for io_timeout at most, and then for a request; one that
+  /// is in memory already has its turn after those that came before. Beyond connections_max the one that
+  /// would expire first is closed.
   void park(std::unique_ptr<Connection> connection);
-  /// Says that nothing more comes, then throws away what the client still sends, for a short while: closing
-  /// with unread bytes would reset the connection and could destroy the answer on its way.
+  /// Sends what was collected, says that nothing more comes, then throws away what the client still sends,
+  /// for a short while: closing with unread bytes would reset the connection and could destroy the answer on
+  /// its way.
   void drain(std::unique_ptr<Connection> connection);
   [[nodiscard]] std::size_t count() const;
 
@@ -52,6 +55,7 @@ class Poller {
   void advance(Entry entry);
   void after_handshake(std::unique_ptr<Connection> connection, Connection::Handshake outcome);
   void advance_pipelined();
+  void await_reader(Entry entry);
   void add(Entry entry);
   [[nodiscard]] Entry take(int fd);
   void close_expired();

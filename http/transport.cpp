@@ -163,8 +163,7 @@ void Transport::refuse(std::unique_ptr<Connection> connection, Response response
   write_answer(std::move(connection), form, std::move(response));
 }
 
-// Small enough for the socket's buffer, so it does not block; a client that leaves its answers lying until
-// that buffer is full is cut.
+// Does not wait for the client: what its side does not take at once leaves by the poller.
 void Transport::write_answer(std::unique_ptr<Connection> connection, const AnswerForm& form,
                              Response response) {
   const bool closes = form.closes || stopping_;
@@ -178,7 +177,7 @@ void Transport::write_answer(std::unique_ptr<Connection> connection, const Answe
   if (!closes && form.is_http10) text += "Connection: keep-alive\r\n";
   text += "Content-Length: " + std::to_string(response.body.size()) + "\r\n\r\n";
   if (!form.head_only) text += response.body;
-  const bool sent = connection->send_at_once(text);
+  const bool sent = connection->write(text.data(), text.size()) >= 0 && connection->flush_now();
   if (!form.logged.empty()) {
     const auto took = std::chrono::duration<double, std::milli>(Clock::now() - form.began_at).count();
     spdlog::debug("http: {} {} -> {} in {:.1f} ms", connection->peer(), form.logged, response.status, took);

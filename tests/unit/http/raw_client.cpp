@@ -1,6 +1,7 @@
 #include "tests/unit/http/raw_client.hpp"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <openssl/ssl.h>
 #include <poll.h>
@@ -80,21 +81,40 @@ void RawClient::shake_hands(const ClientTls& with, ssl_session_st* session) {
   if (session != nullptr) SSL_set_session(tls_.get(), session);
   SSL_set_fd(tls_.get(), fd_);
   connected_ = SSL_connect(tls_.get()) == 1;
+  ::fcntl(fd_, F_SETFL, ::fcntl(fd_, F_GETFL) | O_NONBLOCK);
+}
+
+// Waits outside the lock, so that who reads does not wait for who sends.
+int RawClient::try_tls(const std::function<int()>& step) {
+  while (true) {
+    std::unique_lock lock(*tls_mutex_);
+    const int outcome = step();
+    const int error = SSL_get_error(tls_.get(), outcome);
+    lock.unlock();
+    if (error != SSL_ERROR_WANT_READ && error != SSL_ERROR_WANT_WRITE) return outcome;
+    pollfd waiting{fd_, static_cast<short>(error == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT), 0};
+    ::poll(&waiting, 1, -1);
+  }
 }
 
 bool RawClient::wait_readable(std::chrono::milliseconds wait) const {
-  if (tls_ && SSL_pending(tls_.get()) > 0) return true;
+  if (tls_) {
+    const std::lock_guard lock(*tls_mutex_);
+    if (SSL_pending(tls_.get()) > 0) return true;
+  }
   pollfd waiting{fd_, POLLIN, 0};
   return ::poll(&waiting, 1, static_cast<int>(std::max<std::int64_t>(wait.count(), 0))) > 0;
 }
 
 ssize_t RawClient::receive(char* to, std::size_t size) {
-  return tls_ ? SSL_read(tls_.get(), to, static_cast<int>(size)) : ::recv(fd_, to, size, 0);
+  if (!tls_) return ::recv(fd_, to, size, 0);
+  return try_tls([&] { return SSL_read(tls_.get(), to, static_cast<int>(size)); });
 }
 
 RawClient::RawClient(RawClient&& other) noexcept
     : fd_(std::exchange(other.fd_, -1)),
       tls_(std::move(other.tls_)),
+      tls_mutex_(std::move(other.tls_mutex_)),
       connected_(other.connected_),
       in_(std::move(other.in_)) {}
 
@@ -104,8 +124,10 @@ RawClient::~RawClient() {
 
 bool RawClient::send(std::string_view bytes) {
   while (!bytes.empty()) {
-    const auto sent = tls_ ? SSL_write(tls_.get(), bytes.data(), static_cast<int>(bytes.size()))
-                           : ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    const auto write_tls = [&] {
+      return SSL_write(tls_.get(), bytes.data(), static_cast<int>(bytes.size()));
+    };
+    const auto sent = tls_ ? try_tls(write_tls) : ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
     if (sent <= 0) return false;
     bytes.remove_prefix(static_cast<std::size_t>(sent));
   }

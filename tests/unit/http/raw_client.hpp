@@ -1,8 +1,10 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -44,7 +46,7 @@ struct Reply {
   [[nodiscard]] bool closes() const { return header("connection") == "close"; }
 };
 
-/// A client that sends exactly the bytes it is told, right or wrong. One thread.
+/// A client that sends exactly the bytes it is told, right or wrong. One thread may send while another reads.
 class RawClient {
  public:
   /// `receive_bytes` > 0 makes the kernel's receive buffer small, for slow readers.
@@ -75,10 +77,12 @@ class RawClient {
   void shake_hands(const ClientTls& with, ssl_session_st* session);
   [[nodiscard]] bool wait_readable(std::chrono::milliseconds wait) const;
   [[nodiscard]] ssize_t receive(char* to, std::size_t size);
+  [[nodiscard]] int try_tls(const std::function<int()>& step);
   bool fill(std::chrono::steady_clock::time_point until);
 
   int fd_ = -1;
   std::unique_ptr<ssl_st, FreeTls> tls_;
+  std::unique_ptr<std::mutex> tls_mutex_ = std::make_unique<std::mutex>();  // a session is not thread safe
   bool connected_ = true;
   std::string in_;
 };
