@@ -82,7 +82,7 @@ void BrokerSide::catalog_changed() {
 // After every connect: the session ended with the last one, and Paho does not subscribe again by itself.
 bool BrokerSide::subscribe() {
   for (const auto kind : {DeviceTopic::check, DeviceTopic::status, DeviceTopic::presence}) {
-    if (!link_.subscribe({share_prefix_ + names_.every_device(kind)})) return false;
+    if (!link_.subscribe({share_prefix_ + names_.every_device(kind), false, true})) return false;
   }
   if (!link_.subscribe({names_.service(replica_)}) || !link_.subscribe({kDropsTopic})) return false;
   announce();

@@ -12,19 +12,14 @@ using topics::DeviceTopic;
 }  // namespace
 
 void DeviceDesk::take(const topics::ParsedTopic& topic, const Incoming& incoming) {
-  const bool moves_something = topic.kind == DeviceTopic::check || topic.kind == DeviceTopic::status;
-  if (incoming.retained && moves_something) {
-    // A retained request would be repeated by the broker for ever; it is dropped, counted and cleared.
-    ports_.refusals->count("retained request", incoming.topic);
-    if (!incoming.payload.empty()) ports_.link->publish(incoming.topic, "", true);
-    return;
-  }
   // The echo of a clearing; only a cleared presence says something.
   if (incoming.payload.empty() && topic.kind != DeviceTopic::presence) return;
   if (!ports_.rate->admit(topic.device_id, ports_.now())) {
     // No word at all: an ack would be final, so a device that only was too fast says it again.
     return ports_.refusals->count("rate", topic.device_id + " sends too many messages");
   }
+  const bool moves_something = topic.kind == DeviceTopic::check || topic.kind == DeviceTopic::status;
+  if (incoming.retained && moves_something) return refuse_retained(topic, incoming);
   switch (topic.kind) {
     case DeviceTopic::check:
       return take_check(topic.device_id, incoming.payload);
@@ -36,6 +31,19 @@ void DeviceDesk::take(const topics::ParsedTopic& topic, const Incoming& incoming
     case DeviceTopic::ack:
       return;  // ours to write
   }
+}
+
+// The broker would repeat it for ever: dropped, counted and cleared (contract section 4).
+void DeviceDesk::refuse_retained(const topics::ParsedTopic& topic, const Incoming& incoming) {
+  constexpr char kWhy[] = "publish this without the retain flag; a retained message is not taken";
+  ports_.refusals->count("retained request", incoming.topic);
+  ports_.link->publish(incoming.topic, "", true);
+  if (topic.kind == DeviceTopic::status) {
+    const auto report_id = topics::salvage_report_id(incoming.payload).value_or("");
+    return send_ack(topic.device_id, report_id, false, kWhy);
+  }
+  ports_.link->publish(ports_.names->device(topic.device_id, DeviceTopic::offer),
+                       topics::encode_refusal(kWhy), false);
 }
 
 void DeviceDesk::take_check(const std::string& device_id, const std::string& payload) {

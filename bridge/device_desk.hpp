@@ -32,6 +32,7 @@ class DeviceDesk {
   void take(const topics::ParsedTopic& topic, const Incoming& incoming);
 
  private:
+  void refuse_retained(const topics::ParsedTopic& topic, const Incoming& incoming);
   void take_check(const std::string& device_id, const std::string& payload);
   void take_report(const std::string& device_id, const std::string& payload);
   void take_presence(const std::string& device_id, const Incoming& incoming);

@@ -118,8 +118,8 @@ class MqttLink::Impl : private mqtt::iaction_listener {
 
   bool subscribe(const Subscription& subscription) {
     try {
-      const auto token =
-          client_.subscribe(subscription.filter, 1, mqtt::subscribe_options(subscription.no_local));
+      const mqtt::subscribe_options how(subscription.no_local, subscription.retain_as_published);
+      const auto token = client_.subscribe(subscription.filter, 1, how);
       if (!token->wait_for(kAnswerWaitMax)) return false;
       const auto code = static_cast<int>(token->get_reason_code());
       if (code < 0x80) return true;

@@ -23,12 +23,13 @@ struct MqttOptions {
 struct Incoming {
   const std::string& topic;
   const std::string& payload;
-  bool retained;  ///< delivered because it stood on the broker when we subscribed
+  bool retained;  ///< it stood on the broker when we subscribed; under retain_as_published: its sender's flag
 };
 
 struct Subscription {
   std::string filter;
-  bool no_local = false;  ///< without our own publications
+  bool no_local = false;             ///< without our own publications
+  bool retain_as_published = false;  ///< a live message, too, comes with the flag that it was sent with
 };
 
 /// The connection to the broker: keeps itself connected, bounds what is in flight, never blocks the caller

@@ -257,6 +257,30 @@ TEST_F(Loop, PlantedRetainedCheckMovesNothingAndIsCleared) {
   EXPECT_EQ(database_.value("SELECT boot_id FROM devices WHERE device_id = 'planted-1'"), "");
 }
 
+TEST_F(Loop, RequestsSentWithTheRetainFlagAreRefusedToldAndCleared) {
+  HandPlayedDevice device(*stack_, "retains-1", "m");
+  device.check("1.0.0");
+  for (const auto& [kind, answer] : {std::pair{"check", "offer"}, {"status", "ack"}}) {
+    const auto from = device.mqtt().received();
+    device.mqtt().publish(
+        device.topic(kind),
+        R"({"device_model":"m","current_version":"9.9.9","firmware_version":"9.9.9","status":"success"})",
+        true);
+    const auto told =
+        device.mqtt().wait_for([&](const MqttMessage& m) { return m.topic == device.topic(answer); }, from);
+    ASSERT_TRUE(told) << kind;
+    EXPECT_NE(told->payload.find("retain flag"), std::string::npos) << told->payload;
+    EXPECT_TRUE(eventually([&] {
+      MqttPeer newcomer(*stack_, "BRIDGE");
+      newcomer.subscribe(device.topic(kind));
+      return !newcomer.wait_for([](const MqttMessage& m) { return m.retained; }, 0,
+                                std::chrono::milliseconds(200));
+    })) << kind;
+  }
+  EXPECT_EQ(database_.value("SELECT current_firmware_version FROM devices WHERE device_id = 'retains-1'"),
+            "1.0.0");
+}
+
 TEST_F(Loop, MonitorsSeeServiceSummaryRolloutAndEvents) {
   MqttPeer monitor(*stack_, "MONITOR");
   monitor.subscribe("ota/v1/#");
