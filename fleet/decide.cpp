@@ -157,12 +157,18 @@ bool would_refuse(const std::string& running, const Release& target, const Catal
 Decision decide(const Device& device, const Catalog& catalog, const Circumstances& circumstances,
                 std::vector<Considered>* considered) {
   const auto& candidates = catalog.candidates(device.model);
+  bool pinned_elsewhere = false;
   for (const auto& candidate : candidates) {
     const auto membership = membership_of(device, *candidate.rollout, circumstances.sha256);
     if (considered != nullptr) considered->push_back({candidate.rollout, membership});
     if (membership == Membership::in) return decide_in(candidate, device, catalog, circumstances);
+    pinned_elsewhere = pinned_elsewhere || membership == Membership::pinned_elsewhere;
   }
   if (candidates.empty()) return no_update(Reason::no_rollout, nullptr, "no active rollout for this model");
+  if (pinned_elsewhere) {
+    return no_update(Reason::not_targeted, nullptr,
+                     "pinned to " + device.pinned_version + ", and no active rollout brings it there");
+  }
   return no_update(Reason::not_targeted, nullptr, "not included in any active rollout");
 }
 

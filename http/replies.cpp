@@ -209,7 +209,8 @@ std::string releases_json(const fleet::Page<fleet::ReleaseRow>& page) {
                     {"verified", row.verified},
                     {"image", embedded(row.image_json)},
                     {"forced", nullable(row.forced)},
-                    {"manifest", manifest_json(row.manifest)}});
+                    {"manifest", manifest_json(row.manifest)},
+                    {"withdrawn_at", nullable(row.withdrawn_at)}});
   }
   return list_json("releases", std::move(list), page.next, fleet::List::releases);
 }

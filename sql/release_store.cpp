@@ -29,9 +29,10 @@ constexpr Statement kReleaseEvent = {"release_event", R"sql(
           jsonb_strip_nulls(jsonb_build_object('device_model', $2::text, 'file_size', $3::bigint, 'checksum_sha256',
                                                $4::text, 'image', $6::jsonb, 'forced', $7::text)), $5))sql"};
 
-#define OTA_SQL_RELEASE_COLUMNS                                                                   \
+#define OTA_SQL_RELEASE_COLUMNS \
   "version, device_model, file_path, file_size, lower(checksum_sha256), is_signed, " OTA_SQL_ISO( \
-      "created_at") ", release_notes, verified, metadata->'image', metadata->>'forced', manifest"
+      "created_at") ", release_notes, verified, metadata->'image', metadata->>'forced', manifest, " OTA_SQL_ISO( \
+      "withdrawn_at")
 
 // One statement for each filter, so that each has its own index. $1: the count; $2 to $4: of the cursor.
 #define OTA_SQL_CREATED "coalesce(created_at, " OTA_SQL_NEVER ")"
@@ -41,7 +42,7 @@ constexpr Statement kReleaseEvent = {"release_event", R"sql(
       OTA_SQL_CREATED, OTA_SQL_CREATED_CUT) ", id, 0, 0 FROM firmware_releases WHERE " filter                \
   " (" OTA_SQL_CREATED ", id) < (" OTA_SQL_CUT_TIME("$2::bigint", "$3::bigint") ", $4::bigint) "             \
   "ORDER BY " OTA_SQL_CREATED " DESC, id DESC LIMIT $1::integer"
-constexpr int kReleaseCursor = 12;  // the column after a release's
+constexpr int kReleaseCursor = 13;  // the column after a release's
 constexpr Statement kListReleases = {"list_releases", OTA_SQL_LIST_RELEASES("")};
 constexpr Statement kListReleasesOfModel = {"list_releases_of_model",
                                             OTA_SQL_LIST_RELEASES("device_model = $5::text AND")};
@@ -101,6 +102,7 @@ std::vector<fleet::ReleaseRow> read_releases(const pqxx::result& rows) {
     release.image_json = text_of(row[9]);
     release.forced = text_of(row[10]);
     release.manifest = text_of(row[11]);
+    release.withdrawn_at = text_of(row[12]);
     releases.push_back(std::move(release));
   }
   return releases;

@@ -45,6 +45,7 @@ struct ReleaseRow {
   std::string image_json = {};  ///< as in NewRelease; empty for a release of an earlier service
   std::string forced = {};      ///< as in NewRelease
   std::string manifest = {};    ///< as in NewRelease
+  std::string withdrawn_at = {};
 };
 
 struct DeviceRow {

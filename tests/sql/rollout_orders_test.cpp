@@ -195,6 +195,9 @@ TEST_F(Orders, AReleaseInUseIsKeptAndAWithdrawnOneIsNotFound) {
   EXPECT_EQ(refused(releases_.delete_release("1.1.0", "esp32", "ann")).kind, ErrorKind::conflict);
   ASSERT_TRUE(releases_.withdraw_release("1.1.0", "esp32", "ann", "bricks"));
   EXPECT_TRUE(releases_.find_releases("1.1.0", "esp32")->empty());
+  const auto listed = releases_.list_releases("", {10}).value();
+  for (const auto& release : listed.rows)
+    EXPECT_EQ(release.withdrawn_at.empty(), release.version != "1.1.0") << release.version;
   EXPECT_TRUE(releases_.is_file_used("b.bin").value());
   ASSERT_TRUE(order(id, RolloutCommand::abort));
   EXPECT_EQ(releases_.delete_release("1.1.0", "esp32", "ann").value(), "b.bin");

@@ -236,7 +236,9 @@ TEST(Decide, APinnedDeviceIsOnlyInRolloutsOfItsVersion) {
   pinned.pinned_version = "1.1.0";
   EXPECT_EQ(version_offered(decide_for(pinned, catalog)), "1.1.0");
   pinned.pinned_version = "0.9.0";
-  EXPECT_EQ(reason_of(decide_for(pinned, catalog)), Reason::not_targeted);
+  const auto away = decide_for(pinned, catalog);
+  EXPECT_EQ(reason_of(away), Reason::not_targeted);
+  EXPECT_EQ(std::get<NoUpdate>(away).text, "pinned to 0.9.0, and no active rollout brings it there");
 }
 
 TEST(Decide, TargetsOfAbortedRolloutsAreNoStepOnTheWay) {

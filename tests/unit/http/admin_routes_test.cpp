@@ -10,12 +10,13 @@ using AdminRoutes = ServerTest;
 TEST_F(AdminRoutes, ListsReleases) {
   releases_.rows = {{"1.1.0", "esp32", "x.bin", 5, "ab", true, "2026-01-02T03:04:05+00:00", "notes", true},
                     {"1.0.0", "esp8266", "y.bin", 6, "cd", false, "", ""}};
+  releases_.rows[1].withdrawn_at = "2026-02-02T03:04:05+00:00";
   EXPECT_EQ(
       get_as_admin("/api/admin/firmware/releases").body,
       R"({"releases":[{"version":"1.1.0","device_model":"esp32","file_size":5,"checksum_sha256":"ab",)"
-      R"("is_signed":true,"created_at":"2026-01-02T03:04:05+00:00","release_notes":"notes","verified":true,"image":null,"forced":null,"manifest":null},)"
+      R"("is_signed":true,"created_at":"2026-01-02T03:04:05+00:00","release_notes":"notes","verified":true,"image":null,"forced":null,"manifest":null,"withdrawn_at":null},)"
       R"({"version":"1.0.0","device_model":"esp8266","file_size":6,"checksum_sha256":"cd",)"
-      R"("is_signed":false,"created_at":null,"release_notes":null,"verified":false,"image":null,"forced":null,"manifest":null}]})");
+      R"("is_signed":false,"created_at":null,"release_notes":null,"verified":false,"image":null,"forced":null,"manifest":null,"withdrawn_at":"2026-02-02T03:04:05+00:00"}]})");
   const auto one = nlohmann::json::parse(get_as_admin("/api/admin/firmware/releases?limit=1").body);
   EXPECT_EQ(one.at("releases").size(), 1U);
   const auto model =
