@@ -260,22 +260,23 @@ TEST_F(Loop, PlantedRetainedCheckMovesNothingAndIsCleared) {
 TEST_F(Loop, RequestsSentWithTheRetainFlagAreRefusedToldAndCleared) {
   HandPlayedDevice device(*stack_, "retains-1", "m");
   device.check("1.0.0");
-  for (const auto& [kind, answer] : {std::pair{"check", "offer"}, {"status", "ack"}}) {
+  for (const auto& [kind, answer_kind] : {std::pair{"check", "offer"}, {"status", "ack"}}) {
+    const auto asked = device.topic(kind);
+    const auto answered = device.topic(answer_kind);
     const auto from = device.mqtt().received();
     device.mqtt().publish(
-        device.topic(kind),
+        asked,
         R"({"device_model":"m","current_version":"9.9.9","firmware_version":"9.9.9","status":"success"})",
         true);
-    const auto told =
-        device.mqtt().wait_for([&](const MqttMessage& m) { return m.topic == device.topic(answer); }, from);
-    ASSERT_TRUE(told) << kind;
+    const auto told = device.mqtt().wait_for([&](const MqttMessage& m) { return m.topic == answered; }, from);
+    ASSERT_TRUE(told) << asked;
     EXPECT_NE(told->payload.find("retain flag"), std::string::npos) << told->payload;
     EXPECT_TRUE(eventually([&] {
       MqttPeer newcomer(*stack_, "BRIDGE");
-      newcomer.subscribe(device.topic(kind));
+      newcomer.subscribe(asked);
       return !newcomer.wait_for([](const MqttMessage& m) { return m.retained; }, 0,
                                 std::chrono::milliseconds(200));
-    })) << kind;
+    })) << asked;
   }
   EXPECT_EQ(database_.value("SELECT current_firmware_version FROM devices WHERE device_id = 'retains-1'"),
             "1.0.0");
