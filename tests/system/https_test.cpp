@@ -98,9 +98,10 @@ TEST_F(Https, MetricsTellHowLongTheCertificatesLast) {
     const auto at = text.find(name);
     ASSERT_NE(at, std::string::npos) << text;
     const auto left = std::stoll(text.substr(at + name.size()));
+    const auto certificate = (stack_->directory() / file).string();
     const auto lasts = [&](long long seconds) {
-      return run_command({"openssl", "x509", "-in", (stack_->directory() / file).string(), "-noout",
-                          "-checkend", std::to_string(seconds)})
+      return run_command(
+                 {"openssl", "x509", "-in", certificate, "-noout", "-checkend", std::to_string(seconds)})
                  .exit_status == 0;
     };
     EXPECT_TRUE(lasts(left - 3600)) << which << ' ' << left;
