@@ -16,8 +16,8 @@ using namespace std::chrono_literals;
 
 constexpr int kEventsMax = 500;
 constexpr auto kFiguresEvery = 1s;
-// Devices, other bridges and people with psql change things without a wake; while nothing was committed a look
-// costs next to nothing (sql/counted.hpp).
+// Devices, other bridges and people with psql change things without a wake; while nothing was committed a
+// look costs next to nothing (sql/counted.hpp).
 constexpr auto kIdleEvery = 1s;
 constexpr auto kAckWaitMax = 10s;
 // Counting a large fleet may take long; it takes at most a twentieth of the time.

@@ -10,8 +10,8 @@ namespace ota::fleet {
 
 /// A revoked certificate, or an order to end a device's connection; the device may still be connected.
 struct UncutDevice {
-  std::string serial;     ///< empty: an order
-  std::string device_id;  ///< empty: not known
+  std::string serial;      ///< empty: an order
+  std::string device_id;   ///< empty: not known
   std::int64_t order = 0;  ///< its number; 0: a certificate
 };
 
