@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "fleet/limits.hpp"
 #include "http/tls_session.hpp"
@@ -17,7 +18,6 @@ namespace ota::http {
 namespace {
 
 constexpr std::size_t kReadBytes = 4096;
-constexpr std::size_t kCollectBytesMax = 64 * 1024;
 constexpr std::string_view kHeadEnd = "\r\n\r\n";
 constexpr char kHandshakeRecord = 22;  // RFC 8446 section 5.1
 
@@ -173,12 +173,10 @@ ssize_t Connection::write(const char* from, std::size_t size) {
     return flush(MSG_MORE) ? send(from, size, 0) : -1;
   }
   out_.append(from, size);
-  if (out_.size() > kCollectBytesMax && !flush()) return -1;
   return static_cast<ssize_t>(size);
 }
 
 bool Connection::flush(int flags) {
-  if (patience_ == Patience::never_waits) return flush_now();
   std::size_t sent = 0;
   while (sent < out_.size()) {
     const auto count = send(out_.data() + sent, out_.size() - sent, flags);
@@ -211,6 +209,11 @@ bool Connection::flush_now() {
   sent_bytes_ += static_cast<std::int64_t>(sent);
   out_.erase(0, sent);
   return true;
+}
+
+bool Connection::took_more() {
+  const auto moved = moved_bytes();
+  return moved > std::exchange(taken_bytes_, moved);
 }
 
 void Connection::end_output() {

@@ -68,8 +68,7 @@ class Connection {
   /// What the socket has to be ready for before the connection can go on: POLLIN or POLLOUT.
   [[nodiscard]] short awaits() const;
 
-  /// Whether reading and writing wait for the client, within the limits; otherwise a read that would have to
-  /// wait fails, and an answer stays collected: has_output().
+  /// Whether reading waits for the client, within the limits; otherwise what would have to wait fails.
   enum class Patience { waits, never_waits };
   /// From now on the request's head and body must arrive within request_timeout.
   void begin_request(Patience patience = Patience::waits);
@@ -78,14 +77,15 @@ class Connection {
 
   /// As recv: bytes read, 0 when the client has closed, -1 on an error or when a limit is reached.
   [[nodiscard]] ssize_t read(char* to, std::size_t size);
-  /// Collects small answers until flush(); during a transfer sends at once. -1 on an error or limit.
+  /// Collects an answer until flush_now(); during a transfer sends at once. -1 on an error or limit.
   [[nodiscard]] ssize_t write(const char* from, std::size_t size);
-  [[nodiscard]] bool flush() { return flush(0); }
   /// Sends what was collected, without waiting, and keeps what the client's side does not take yet. False on
   /// an error.
   [[nodiscard]] bool flush_now();
   /// Whether an answer waits until the client's side takes it.
   [[nodiscard]] bool has_output() const { return !out_.empty(); }
+  /// Whether the client's side has taken something since the last call.
+  [[nodiscard]] bool took_more();
   /// Says that nothing more comes.
   void end_output();
   /// Forgets what was collected.
@@ -100,7 +100,7 @@ class Connection {
   [[nodiscard]] Clock::time_point head_began_at() const { return head_began_at_; }
 
  private:
-  [[nodiscard]] bool flush(int flags);
+  [[nodiscard]] bool flush(int flags = 0);
   // As recv and send without waiting. The one place where plain and TLS part, once per piece.
   [[nodiscard]] ssize_t receive_now(char* to, std::size_t size);
   [[nodiscard]] ssize_t send_now(const char* from, std::size_t size, int flags);
@@ -131,6 +131,7 @@ class Connection {
   std::int64_t window_began_bytes_ = 0;
   std::int64_t received_bytes_ = 0;
   std::int64_t sent_bytes_ = 0;
+  std::int64_t taken_bytes_ = 0;
 };
 
 }  // namespace ota::http

@@ -224,7 +224,7 @@ Dialogue::Outcome Dialogue::serve(Connection& connection, Connection::Patience p
     if (here.ticket && !here.failed) {
       connection.discard_output();
     } else {
-      answered = connection.flush() && answered;
+      answered = connection.flush_now() && answered;
     }
   } catch (const std::exception& error) {
     spdlog::error("http: {}", error.what());

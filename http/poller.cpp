@@ -129,6 +129,7 @@ void Poller::drain(std::unique_ptr<Connection> connection) {
 // No further request is read before the answer has been taken.
 void Poller::await_reader(Entry entry) {
   entry.connection->expires_at = Clock::now() + limits_.io_timeout;
+  (void)entry.connection->took_more();  // counted from here
   add(std::move(entry));
 }
 
@@ -283,7 +284,12 @@ void Poller::close_expired() {
   const auto now = Clock::now();
   const std::lock_guard lock(mutex_);
   for (auto at = waiting_.begin(); at != waiting_.end();) {
-    at = at->second.connection->expires_at <= now ? waiting_.erase(at) : std::next(at);
+    auto& connection = *at->second.connection;
+    const bool expired = connection.expires_at <= now;
+    // The kernel calls a socket writable again only once much of its buffer is free.
+    const bool is_read = expired && connection.has_output() && connection.took_more();
+    if (is_read) connection.expires_at = now + limits_.io_timeout;
+    at = expired && !is_read ? waiting_.erase(at) : std::next(at);
   }
 }
 

@@ -33,9 +33,9 @@ class Poller {
   /// Ends the thread and closes all that wait. park() and drain() afterwards close at once.
   void stop();
 
-  /// Waits until what was collected has been sent, for io_timeout at most, and then for a request; one that
-  /// is in memory already has its turn after those that came before. Beyond connections_max the one that
-  /// would expire first is closed.
+  /// Waits until what was collected has been sent, at most io_timeout without a byte, and then for a request;
+  /// one that is in memory already has its turn after those that came before. Beyond connections_max the one
+  /// that would expire first is closed.
   void park(std::unique_ptr<Connection> connection);
   /// Sends what was collected, says that nothing more comes, then throws away what the client still sends,
   /// for a short while: closing with unread bytes would reset the connection and could destroy the answer on

@@ -145,7 +145,8 @@ void Transport::serve(WorkerPool::Job job) {
       poller_.drain(std::move(job.connection));
       return;
     }
-    if (pool_.has_waiting(job.lane)) break;  // a client that never pauses must not keep the others out
+    // Neither a client that never pauses nor one that reads slowly must keep the others out.
+    if (pool_.has_waiting(job.lane) || connection.has_output()) break;
     if (connection.head() == Connection::Head::partial) (void)connection.wait_readable(kNextRequestWait);
     if (connection.fill() != Connection::Head::whole) break;
     if (auto refusal = prepare_head(connection)) {

@@ -153,6 +153,7 @@ TEST_P(HostileClients, AnUnreadBodyIsNotTakenForTheNextRequest) {
 }
 
 TEST_P(HostileClients, ThousandsOfPipelinedRequestsAreServedInTurnToASlowReader) {
+  options_.io_timeout = 2s;
   RawClient client(port(), 4096);  // the answers fill every buffer on their way
   constexpr int kCount = 30'000;
   const auto is_check = [](int i) { return i % 100 != 99; };
@@ -172,8 +173,13 @@ TEST_P(HostileClients, ThousandsOfPipelinedRequestsAreServedInTurnToASlowReader)
     before = sent_bytes;
     std::this_thread::sleep_for(200ms);
   }
+  // So slowly that none of the kernel's buffers empties within io_timeout, then the rest at once.
+  const auto slow_until = Clock::now() + 2 * options_.io_timeout;
   int served = 0;
-  while (served < kCount && client.read_reply().status == (is_check(served) ? 422 : 200)) ++served;
+  while (served < kCount && client.read_reply().status == (is_check(served) ? 422 : 200)) {
+    ++served;
+    if (Clock::now() < slow_until) std::this_thread::sleep_for(2ms);
+  }
   EXPECT_EQ(served, kCount);
   sender.join();
 }
