@@ -43,7 +43,8 @@ BrokerSide::BrokerSide(const Config& config, topics::Names names, Ports ports)
              ports.local_clock, &publisher_, &link_,
              [catalogs = ports.catalogs] { return catalogs->refresh(); }, &names_,
              [this] { announce(++readings_); }, ports.leads, ports.now,
-             [this] { return link_.is_connected() && subscribed_; }, config.push_per_second}),
+             [this] { return link_.is_connected() && subscribed_; }, config.push_per_second,
+             !share_prefix_.empty()}),
       monitor_({std::move(ports.monitor), ports.reader, &link_, &names_, ports.leads}),
       leads_(ports.leads),
       readings_(ports.now().time_since_epoch().count()) {}

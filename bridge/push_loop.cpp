@@ -275,6 +275,16 @@ void PushLoop::publish_due() {
   }
 }
 
+// Live messages of these devices come twice meanwhile, as QoS 1 allows.
+std::vector<Subscription> PushLoop::to_read() const {
+  std::vector<Subscription> readings = {{ports_.names->every_device(topics::DeviceTopic::offer), true}};
+  if (!ports_.is_shared) return readings;
+  for (const auto kind :
+       {topics::DeviceTopic::check, topics::DeviceTopic::status, topics::DeviceTopic::presence})
+    readings.push_back({ports_.names->every_device(kind), false, true});
+  return readings;
+}
+
 // Subscribing makes the broker deliver every retained offer; the marker comes back after the last of them.
 bool PushLoop::read_retained() {
   {
@@ -283,8 +293,10 @@ bool PushLoop::read_retained() {
     all_seen_ = false;
   }
   if (!ports_.reconcile->begin_reading()) return false;
-  const auto filter = ports_.names->every_device(topics::DeviceTopic::offer);
-  if (!ports_.link->subscribe({filter, true})) return false;
+  const auto readings = to_read();
+  for (const auto& reading : readings) {
+    if (!ports_.link->subscribe(reading)) return false;
+  }
   ports_.send_marker();
 
   const auto deadline = std::chrono::steady_clock::now() + kReadingMax;
@@ -299,7 +311,7 @@ bool PushLoop::read_retained() {
     }
     if (!seen.empty() && !ports_.reconcile->add_seen(seen)) break;
   }
-  ports_.link->unsubscribe(filter);
+  for (const auto& reading : readings) ports_.link->unsubscribe(reading.filter);
   if (!complete)
     spdlog::warn("push: the broker's retained offers could not be read to the end; trying again");
   return complete;

@@ -42,6 +42,9 @@ class PushLoop {
     /// Whether the marker would come back: the link is up and its topic subscribed to. Thread safe.
     std::function<bool()> can_read;
     int per_second_max = 0;  ///< 0: as fast as the broker acknowledges
+    /// Devices' topics are subscribed to as a group, to which the broker sends nothing that stood before:
+    /// what devices have retained is read together with the offers.
+    bool is_shared = false;
   };
 
   explicit PushLoop(Ports ports);
@@ -81,6 +84,7 @@ class PushLoop {
   void hand_over_waiting();
   void wait_at(std::int64_t rollout_id, const std::string& model, const std::string& after);
   void publish_due();
+  [[nodiscard]] std::vector<Subscription> to_read() const;
   bool read_retained();
   void compare_with_truth();
   void pace(std::size_t published);

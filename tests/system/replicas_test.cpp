@@ -80,6 +80,31 @@ TEST_F(Replicas, ShareTheDevicesAndRecordEachResultOnce) {
   EXPECT_EQ(database_.value("SELECT count(*) FROM ota_events WHERE event_type = 'update_completed'"), "12");
 }
 
+TEST_F(Replicas, RequestsRetainedWhileNobodyListenedMoveNothingAndAreCleared) {
+  MqttPeer planter(stack_, "planted-1", stack_.enrol("planted-1"));
+  database_.value(
+      "INSERT INTO devices (device_id, device_model, current_firmware_version) "
+      "VALUES ('planted-1', 'm', '1.0.0')");
+  stack_.kill("bridge", SIGTERM);
+  planter.publish("ota/v1/device/planted-1/check", R"({"device_model":"m","current_version":"1"})", true);
+  planter.publish("ota/v1/device/planted-1/status", R"({"firmware_version":"1","status":"success"})", true);
+  planter.publish("ota/v1/device/planted-1/presence",
+                  R"({"online":true,"device_model":"m","current_version":"7"})", true);
+  stack_.up();
+  EXPECT_TRUE(eventually([&] {
+    MqttPeer newcomer(stack_, "BRIDGE");
+    newcomer.subscribe("ota/v1/device/planted-1/check");
+    newcomer.subscribe("ota/v1/device/planted-1/status");
+    return !newcomer.wait_for([](const MqttMessage& m) { return m.retained; }, 0,
+                              std::chrono::milliseconds(200));
+  }));
+  EXPECT_TRUE(eventually([&] {
+    return database_.value("SELECT online FROM devices WHERE device_id = 'planted-1'") == "t";
+  })) << "a presence is told by being retained";
+  EXPECT_EQ(database_.value("SELECT current_firmware_version FROM devices WHERE device_id = 'planted-1'"),
+            "1.0.0");
+}
+
 TEST_F(Replicas, TheOtherOneGoesOnWhenTheLeaderIsKilled) {
   ASSERT_TRUE(service("first", true).is_object());
   SecondBridge second(stack_);
