@@ -108,7 +108,7 @@ Expected<void> RevocationKeeper::keep() {
     if (auto current = bring_up_to_date(); !current) return current;
     look_at_ = now + kLookEvery;
   }
-  const auto in_force = reload_due_ ? put_in_force() : Expected<void>();
+  auto in_force = reload_due_ ? put_in_force() : Expected<void>();
   reload_due_ = !in_force;
   const auto [done, left] = cut(*uncut);
   if (!in_force) {
@@ -171,8 +171,12 @@ Expected<void> RevocationKeeper::write(std::vector<RevokedSerial> revoked) {
   const auto list = ports_.authority->sign_list(revoked, now, now + life);
   if (!list) return tl::unexpected(list.error());
   // The canary first: one that no list names is replaced, a list that no canary is known of proves nothing.
-  if (auto kept = canary_file_.replace(*canary); !kept) return kept;
-  if (auto replaced = file_.replace(*list); !replaced) return replaced;
+  auto written = canary_file_.replace(*canary);
+  if (written) written = file_.replace(*list);
+  if (!written) {
+    written.error().outside = "cannot write the revocation list; the log says why";
+    return written;
+  }
   canary_ = *canary;
   ends_at_ = now + life;
   reload_due_ = true;
@@ -264,17 +268,24 @@ bool RevocationKeeper::needs_canary(const RevocationList& on_disk) const {
 }
 
 void RevocationKeeper::note(const Expected<void>& outcome) {
-  RevocationState state{ends_at_, outcome ? std::string() : outcome.error().message};
+  RevocationState state{ends_at_, {}};
+  std::string logged;
+  if (!outcome) {
+    const auto& error = outcome.error();
+    logged = error.message;
+    state.problem = error.outside.empty() ? error.message : error.outside;
+  }
   const auto left = ends_at_ - ports_.now();
   if (state.problem.empty() && left < std::chrono::hours(24) * ports_.crl_days / kAlarmPart) {
     state.problem = "the revocation list ends soon and is not renewed; then the broker refuses every device";
+    logged = state.problem;
   }
   const std::lock_guard lock(mutex_);
   if (state.problem != state_.problem) {
     if (state.problem.empty()) {
       spdlog::info("revocation list: all is well again");
     } else {
-      spdlog::error("revocation list: {}", state.problem);
+      spdlog::error("revocation list: {}", logged);
     }
   }
   state_ = std::move(state);

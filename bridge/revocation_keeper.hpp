@@ -21,7 +21,7 @@ namespace ota::bridge {
 /// How the revocation list stands.
 struct RevocationState {
   fleet::Time ends_at{};  ///< when the list ends and the broker refuses everybody
-  std::string problem;    ///< in words; empty: all is well
+  std::string problem;    ///< in words for everybody, without hosts and paths of ours; empty: all is well
 };
 
 /// Keeps the broker's revocation list in step with the database: writes it at every revocation and long

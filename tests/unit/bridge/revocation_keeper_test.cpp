@@ -18,6 +18,8 @@ namespace {
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 
+const fleet::Error kAway{fleet::ErrorKind::unavailable, "no database at /its/socket", "the database is away"};
+
 class FakeRevocations final : public fleet::RevocationStore {
  public:
   struct Rows {
@@ -28,7 +30,7 @@ class FakeRevocations final : public fleet::RevocationStore {
   };
   explicit FakeRevocations(Rows& rows) : rows_(rows) {}
   fleet::Expected<std::vector<fleet::RevokedSerial>> revoked() override {
-    if (rows_.away) return fleet::fail(fleet::ErrorKind::unavailable, "the database is away");
+    if (rows_.away) return tl::unexpected(kAway);
     return rows_.revoked;
   }
   fleet::Expected<void> adopt(const std::vector<fleet::RevokedSerial>& entries) override {
@@ -40,7 +42,7 @@ class FakeRevocations final : public fleet::RevocationStore {
     return {};
   }
   fleet::Expected<std::vector<fleet::UncutDevice>> uncut(int) override {
-    if (rows_.away) return fleet::fail(fleet::ErrorKind::unavailable, "the database is away");
+    if (rows_.away) return tl::unexpected(kAway);
     return rows_.uncut;
   }
   fleet::Expected<void> mark_cut(const std::vector<fleet::UncutDevice>& cut) override {
@@ -218,6 +220,7 @@ TEST_F(RevocationKeeperTest, AListThatCannotBeWrittenLeavesTheOldOneAndAlarms) {
   keeper.turn();
   EXPECT_EQ(bytes(), good);
   EXPECT_NE(keeper.state().problem.find("cannot write"), std::string::npos) << keeper.state().problem;
+  EXPECT_EQ(keeper.state().problem.find(file().filename().string()), std::string::npos) << "/health tells it";
   EXPECT_FALSE(rows_.uncut.empty()) << "it stays due";
   fs::remove(blocker);
 }
@@ -300,7 +303,7 @@ TEST_F(RevocationKeeperTest, WithoutTheDatabaseNothingIsWritten) {
   RevocationKeeper keeper(ports());
   keeper.turn();
   EXPECT_FALSE(fs::exists(file()));
-  EXPECT_NE(keeper.state().problem.find("database is away"), std::string::npos);
+  EXPECT_EQ(keeper.state().problem, kAway.outside);
 }
 
 TEST_F(RevocationKeeperTest, TwoKeepersOfOneFileComeToRest) {
