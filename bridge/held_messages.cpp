@@ -1,5 +1,7 @@
 #include "bridge/held_messages.hpp"
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 #include <iterator>
 #include <utility>
@@ -9,12 +11,19 @@ namespace {
 
 constexpr std::chrono::seconds kPausePerDevice{1};
 constexpr std::chrono::seconds kPauseMax{5};
+constexpr std::chrono::minutes kToldAgainAfter{1};
 
 }  // namespace
 
 void HeldMessages::bar(const std::vector<Errand>& errands, Clock::time_point now) {
   if (errands.empty()) return;
   for (const auto& errand : errands) devices_.insert(errand.message.device_id);
+  if (told_at_ == Clock::time_point{} || now - told_at_ >= kToldAgainAfter) {
+    told_at_ = now;
+    spdlog::warn(
+        "{} and {} other devices wait: somebody keeps their rows or table locked (pg_locks tells who)",
+        *devices_.begin(), devices_.size() - 1);
+  }
   // Each costs the writer two brief waits at most when it is tried again: a tenth of its time.
   due_at_ = now + std::min<Clock::duration>(kPausePerDevice * static_cast<int>(devices_.size()), kPauseMax);
 }

@@ -21,7 +21,8 @@ class HeldMessages {
   /// When the locks are to be looked at again.
   [[nodiscard]] Clock::time_point due_at() const { return due_at_; }
 
-  /// The devices of `errands` have met a lock at `now`: until due_at() their messages come here.
+  /// The devices of `errands` have met a lock at `now`: until due_at() their messages come here. Logged once
+  /// a minute.
   void bar(const std::vector<Errand>& errands, Clock::time_point now);
   /// Takes out of `batch` what is of barred devices: it must not overtake, nor meet the lock again.
   [[nodiscard]] std::vector<Errand> divert(std::vector<Errand>& batch) const;
@@ -34,6 +35,7 @@ class HeldMessages {
   std::vector<Errand> errands_;
   std::set<std::string> devices_;
   Clock::time_point due_at_{};
+  Clock::time_point told_at_{};
 };
 
 }  // namespace ota::bridge
