@@ -20,18 +20,18 @@ bool is_reserved(std::string_view name) {
 }
 
 struct Row {
-  KeyRole role;
   std::string_view name;
+  KeyRole role;
   bool allows[4];  ///< in the order of KeyRole
 };
 
 // clang-format off
 constexpr Row kRoles[] = {
     //                                   viewer publisher operator admin
-    {KeyRole::viewer,    "viewer",    {  true,  false,    false,   false}},
-    {KeyRole::publisher, "publisher", {  true,  true,     false,   false}},
-    {KeyRole::operator_, "operator",  {  true,  false,    true,    false}},
-    {KeyRole::admin,     "admin",     {  true,  true,     true,    true }},
+    {"viewer",    KeyRole::viewer,    {  true,  false,    false,   false}},
+    {"publisher", KeyRole::publisher, {  true,  true,     false,   false}},
+    {"operator",  KeyRole::operator_, {  true,  false,    true,    false}},
+    {"admin",     KeyRole::admin,     {  true,  true,     true,    true }},
 };
 // clang-format on
 

@@ -45,12 +45,16 @@ Expected<std::string> read_file(const Source& source) {
   return text;
 }
 
+BioPtr view_of(const std::string& text) {
+  return BioPtr(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
+}
+
 // Every object of one kind that the file holds, at least one; other kinds are passed over.
 template <class Pointer, class Read>
 Expected<std::vector<Pointer>> read_objects(const Source& source, const char* what, Read read) {
   auto text = read_file(source);
   if (!text) return tl::unexpected(text.error());
-  const BioPtr bio(BIO_new_mem_buf(text->data(), static_cast<int>(text->size())));
+  const auto bio = view_of(*text);
   std::vector<Pointer> objects;
   ERR_clear_error();
   while (auto* object = read(bio.get(), nullptr, nullptr, nullptr)) objects.emplace_back(object);
@@ -70,7 +74,7 @@ int refuse_passphrase(char*, int, int, void* asked) {
 Expected<KeyPtr> read_key(const Source& source) {
   auto text = read_file(source);
   if (!text) return tl::unexpected(text.error());
-  const BioPtr bio(BIO_new_mem_buf(text->data(), static_cast<int>(text->size())));
+  const auto bio = view_of(*text);
   bool is_encrypted = false;
   KeyPtr key(PEM_read_bio_PrivateKey(bio.get(), nullptr, refuse_passphrase, &is_encrypted));
   OPENSSL_cleanse(text->data(), text->size());

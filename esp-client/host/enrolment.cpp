@@ -86,7 +86,7 @@ json post(const Ask& ask) {
     throw std::runtime_error(ask.url + ": " + curl_easy_strerror(code) + advice(code, ask.ca));
   long status = 0;
   curl_easy_getinfo(curl.get(), CURLINFO_RESPONSE_CODE, &status);
-  const json parsed = json::parse(answer, nullptr, false);
+  json parsed = json::parse(answer, nullptr, false);
   if (status == 200 && parsed.is_object() && parsed.contains("certificate") &&
       parsed["certificate"].is_string())
     return parsed;
