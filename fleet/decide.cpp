@@ -58,30 +58,19 @@ NoUpdate no_update(Reason reason, const Rollout* rollout, std::string text) {
   return {reason, rollout, std::move(text)};
 }
 
-// What keeps a device that `rollout` should update from being updated now.
-std::optional<NoUpdate> find_block(const Rollout& rollout, const Device& device, const Catalog& catalog,
-                                   const Circumstances& circumstances) {
-  const std::string name = "rollout '" + rollout.name + "' ";
-  if (device.revoked) return no_update(Reason::revoked, &rollout, RevokedAnswer::kReason);
-  if (catalog.is_frozen())
-    return no_update(Reason::frozen, &rollout, "updates are frozen for the whole fleet");
-  if (device.hold) return no_update(Reason::on_hold, &rollout, "this device is on hold");
-  if (rollout.state == RolloutState::paused) return no_update(Reason::paused, &rollout, name + "is paused");
-  if (device.offer && device.offer->rollout_id == rollout.id) {
-    const auto& offer = *device.offer;
-    const auto kind = static_cast<std::size_t>(offer.last_failure.value_or(FailureKind::failed));
-    if (kind < rollout.policy.retries.size() && offer.failed_attempts > rollout.policy.retries[kind]) {
-      return no_update(Reason::held, &rollout,
-                       "held: " + std::to_string(offer.failed_attempts) + " failed attempts in " + name);
-    }
-    if (offer.retry_at && circumstances.now < *offer.retry_at) {
-      return no_update(Reason::retry_later, &rollout, "failed; tries again at " + to_iso(*offer.retry_at));
-    }
+// How often it failed in `rollout`: held for good, or until it may try again.
+void add_failures(const Rollout& rollout, const Offer& offer, Time now, std::vector<NoUpdate>& blocks) {
+  const auto kind = static_cast<std::size_t>(offer.last_failure.value_or(FailureKind::failed));
+  const bool is_held =
+      kind < rollout.policy.retries.size() && offer.failed_attempts > rollout.policy.retries[kind];
+  if (is_held) {
+    const auto* noun = offer.failed_attempts == 1 ? " failed attempt" : " failed attempts";
+    blocks.push_back(
+        {Reason::held, &rollout,
+         "held: " + std::to_string(offer.failed_attempts) + noun + " in rollout '" + rollout.name + "'"});
+  } else if (offer.retry_at && now < *offer.retry_at) {
+    blocks.push_back({Reason::retry_later, &rollout, "failed; tries again at " + to_iso(*offer.retry_at)});
   }
-  if (!is_open(rollout.policy.windows, circumstances.now, circumstances.local_clock)) {
-    return no_update(Reason::outside_window, &rollout, name + "is outside its maintenance windows");
-  }
-  return std::nullopt;
 }
 
 Decision decide_in(const Catalog::Candidate& candidate, const Device& device, const Catalog& catalog,
@@ -98,7 +87,8 @@ Decision decide_in(const Catalog::Candidate& candidate, const Device& device, co
         Reason::newer_than_rollout, rollout,
         device.version + " is newer than " + release->version + " and the rollout allows no downgrade");
   }
-  if (auto block = find_block(*rollout, device, catalog, circumstances)) return std::move(*block);
+  auto blocks = find_blocks(*rollout, device, catalog, circumstances);
+  if (!blocks.empty()) return std::move(blocks.front());
 
   if (!catalog.may_offer(*release)) {
     return no_update(Reason::not_signed, rollout,
@@ -135,6 +125,25 @@ std::string_view to_string(Reason reason) {
   return kNames[static_cast<std::size_t>(reason)];
 }
 
+std::vector<NoUpdate> find_blocks(const Rollout& rollout, const Device& device, const Catalog& catalog,
+                                  const Circumstances& circumstances) {
+  std::vector<NoUpdate> blocks;
+  const auto add = [&](Reason reason, std::string text) {
+    blocks.push_back({reason, &rollout, std::move(text)});
+  };
+  if (device.revoked) add(Reason::revoked, RevokedAnswer::kReason);
+  if (catalog.is_frozen()) add(Reason::frozen, "updates are frozen for the whole fleet");
+  if (device.hold) add(Reason::on_hold, "this device is on hold");
+  if (rollout.state == RolloutState::paused) add(Reason::paused, "rollout '" + rollout.name + "' is paused");
+  if (device.offer && device.offer->rollout_id == rollout.id) {
+    add_failures(rollout, *device.offer, circumstances.now, blocks);
+  }
+  if (!is_open(rollout.policy.windows, circumstances.now, circumstances.local_clock)) {
+    add(Reason::outside_window, "rollout '" + rollout.name + "' is outside its maintenance windows");
+  }
+  return blocks;
+}
+
 bool is_due(const Device& device, const Rollout& rollout, const Decision& decision) {
   const auto* update = std::get_if<Update>(&decision);
   const auto* decided = update != nullptr ? update->rollout : std::get<NoUpdate>(decision).rollout;
@@ -166,8 +175,10 @@ Decision decide(const Device& device, const Catalog& catalog, const Circumstance
   }
   if (candidates.empty()) return no_update(Reason::no_rollout, nullptr, "no active rollout for this model");
   if (pinned_elsewhere) {
+    const bool is_there = compare_versions(device.version, device.pinned_version) == Order::same;
     return no_update(Reason::not_targeted, nullptr,
-                     "pinned to " + device.pinned_version + ", and no active rollout brings it there");
+                     "pinned to " + device.pinned_version +
+                         (is_there ? ", which it runs" : ", and no active rollout brings it there"));
   }
   return no_update(Reason::not_targeted, nullptr, "not included in any active rollout");
 }

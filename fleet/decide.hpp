@@ -73,6 +73,11 @@ struct Considered {
                               const Circumstances& circumstances,
                               std::vector<Considered>* considered = nullptr);
 
+/// All that keeps `device`, which `rollout` should update, from being updated now; a decision names the
+/// first. Pure, thread safe.
+[[nodiscard]] std::vector<NoUpdate> find_blocks(const Rollout& rollout, const Device& device,
+                                                const Catalog& catalog, const Circumstances& circumstances);
+
 /// Whether `device`, of which `decision` was made, is one that `rollout` is still to update and that has not
 /// begun: it gets its update now, or as soon as what holds it back has passed.
 [[nodiscard]] bool is_due(const Device& device, const Rollout& rollout, const Decision& decision);

@@ -26,11 +26,11 @@ void add_standing_orders(const fleet::Device& device, const fleet::Catalog& cata
   }
 }
 
-void add_decision(const fleet::NoUpdate& none, std::vector<Block>& blocks) {
+void add_new(const fleet::NoUpdate& none, std::vector<Block>& blocks) {
   const auto reason = to_string(none.reason);
   const bool is_told =
       std::any_of(blocks.begin(), blocks.end(), [&](const Block& block) { return block.reason == reason; });
-  if (is_standstill(none.reason) && !is_told) blocks.push_back({reason, none.text});
+  if (!is_told) blocks.push_back({reason, none.text});
 }
 
 bool is_under_way(const fleet::Device& device) {
@@ -45,9 +45,10 @@ void add_delivery(const fleet::Device& device, const fleet::Rollout& rollout, st
     blocks.push_back({"under_way", "its attempt at " + device.offer->version + " is " +
                                        std::string(to_string(device.attempt->status)) +
                                        " and is to end first"});
-  } else if (!device.on_mqtt) {
-    blocks.push_back({"asks_by_rest", "never seen on MQTT: it is told when it asks"});
-  } else if (rollout.policy.rate.is_limited()) {
+    return;
+  }
+  if (!device.on_mqtt) blocks.push_back({"asks_by_rest", "never seen on MQTT: it is told when it asks"});
+  if (rollout.policy.rate.is_limited()) {
     blocks.push_back({to_string(Reason::waits_its_turn), "the rate of rollout '" + rollout.name +
                                                              "' may let it wait until others have finished"});
   }
@@ -56,10 +57,17 @@ void add_delivery(const fleet::Device& device, const fleet::Rollout& rollout, st
 }  // namespace
 
 std::vector<Block> blocks_of(const fleet::Device& device, const fleet::Decision& decision,
-                             const fleet::Catalog& catalog) {
+                             const fleet::Catalog& catalog, const fleet::Circumstances& circumstances) {
   std::vector<Block> blocks;
   add_standing_orders(device, catalog, blocks);
-  if (const auto* none = std::get_if<fleet::NoUpdate>(&decision)) add_decision(*none, blocks);
+  if (const auto* none = std::get_if<fleet::NoUpdate>(&decision);
+      none != nullptr && is_standstill(none->reason)) {
+    if (none->rollout != nullptr) {
+      for (const auto& block : find_blocks(*none->rollout, device, catalog, circumstances))
+        add_new(block, blocks);
+    }
+    add_new(*none, blocks);
+  }
   if (const auto* update = std::get_if<fleet::Update>(&decision)) {
     add_delivery(device, *update->rollout, blocks);
   }

@@ -17,6 +17,7 @@ struct Block {
 /// All that is in `device`'s way at once: a decision names only the first. Orders that hold whatever is meant
 /// for it come first.
 [[nodiscard]] std::vector<Block> blocks_of(const fleet::Device& device, const fleet::Decision& decision,
-                                           const fleet::Catalog& catalog);
+                                           const fleet::Catalog& catalog,
+                                           const fleet::Circumstances& circumstances);
 
 }  // namespace ota::http

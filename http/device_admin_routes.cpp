@@ -3,6 +3,7 @@
 #include "fleet/parse_messages.hpp"
 #include "fleet/strict_json.hpp"
 #include "fleet/targeting.hpp"
+#include "fleet/version.hpp"
 #include "http/admin_replies.hpp"
 #include "http/api.hpp"
 #include "http/blocks.hpp"
@@ -55,8 +56,9 @@ Response Api::explain_device(Request& request) {
   if (!details) return error_reply(details.error());
   const auto catalog = ports_.catalog.catalog();
   std::vector<fleet::Considered> considered;
-  const auto decision = fleet::decide(details->device, *catalog, circumstances(), &considered);
-  Explanation explanation{&decision, &considered, {}, blocks_of(details->device, decision, *catalog)};
+  const auto around = circumstances();
+  const auto decision = fleet::decide(details->device, *catalog, around, &considered);
+  Explanation explanation{&decision, &considered, {}, blocks_of(details->device, decision, *catalog, around)};
   for (const auto& one : considered) {
     explanation.buckets.push_back(fleet::bucket_of(*id, one.rollout->target.salt, ports_.sha256));
   }
@@ -111,9 +113,14 @@ Response Api::offer_to_device(Request& request) {
   rollout.by = request.actor;
   const auto made = ports_.rollouts.create_rollout(rollout);
   if (!made) return error_reply(made.error());
+  const auto& pin = details->device.pinned_version;
+  const bool is_pinned_away =
+      !pin.empty() && fleet::compare_versions(pin, release->version) != fleet::Order::same;
   return submit(request, {std::move(*id), fleet::Channel::internal, ports_.now(), fleet::Settle{}},
-                [rollout_id = *made](const fleet::Answer& answer) {
-                  return ok_reply(offered_json(outcome_of(rollout_id, answer)));
+                [rollout_id = *made, pin = is_pinned_away ? pin : ""](const fleet::Answer& answer) {
+                  auto outcome = outcome_of(rollout_id, answer);
+                  if (!pin.empty()) outcome.text = "pinned to " + pin + ": this waits until the pin is gone";
+                  return ok_reply(offered_json(outcome));
                 });
 }
 

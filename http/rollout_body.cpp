@@ -199,6 +199,24 @@ std::vector<std::string> unknown_in(const JsonValue& body, RolloutBody kind) {
   return sentences;
 }
 
+std::vector<std::string> idle_in_filter(const JsonValue& body, const std::string& target_type) {
+  struct Idle {
+    const char* member;
+    const char* used_by;
+  };
+  constexpr Idle kMembers[] = {
+      {"device_ids", "specific"}, {"mac_addresses", "specific"}, {"group", "group"}, {"groups", "group"}};
+  std::vector<std::string> sentences;
+  const auto* filter = body.find("target_filter");
+  if (!is_given(filter)) return sentences;
+  for (const auto& [member, used_by] : kMembers) {
+    if (target_type == used_by || !is_given(filter->find(member))) continue;
+    sentences.push_back("target_filter." + std::string(member) + " is passed over: target_type " +
+                        target_type + " does not look at it, " + used_by + " does");
+  }
+  return sentences;
+}
+
 bool names_percentage(const JsonValue& body) {
   return is_given(body.find("rollout_percentage"));
 }

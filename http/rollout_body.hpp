@@ -19,6 +19,10 @@ namespace ota::http {
 enum class RolloutBody { whole, patch };
 /// A sentence for each member of the body, and of its target_filter, that nobody knows.
 [[nodiscard]] std::vector<std::string> unknown_in(const fleet::JsonValue& body, RolloutBody kind);
+
+/// A sentence for each member of target_filter that rollouts of `target_type` do not look at.
+[[nodiscard]] std::vector<std::string> idle_in_filter(const fleet::JsonValue& body,
+                                                      const std::string& target_type);
 /// Whether the body says a percentage, be it the usual one.
 [[nodiscard]] bool names_percentage(const fleet::JsonValue& body);
 /// What of `row` the body changes.

@@ -179,6 +179,10 @@ Expected<Api::Plan> Api::read_plan(const Request& request, ReadRollout read) con
 
   Plan plan{std::move(*rollout), request.warnings, false};
   for (auto& unknown : unknown_in(*json, RolloutBody::whole)) plan.warnings.push_back(std::move(unknown));
+  for (auto& idle : idle_in_filter(*json, plan.rollout.target_type)) plan.warnings.push_back(std::move(idle));
+  if (const auto& end_at = plan.rollout.policy.end_at; end_at && *end_at <= ports_.now()) {
+    plan.warnings.emplace_back("end_at has passed: the rollout ends as it begins");
+  }
   if (!plan.rollout.policy.stages.empty() && names_percentage(*json)) {
     plan.warnings.emplace_back("rollout_percentage is passed over: the stages decide");
   }

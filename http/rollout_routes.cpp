@@ -109,6 +109,7 @@ Response Api::patch_rollout(Request& request) {
   const auto patched = ports_.rollouts.patch_rollout(*id, *patch);
   if (!patched) return error_reply(patched.error());
   for (auto& unknown : unknown_in(*body, RolloutBody::patch)) request.warnings.push_back(std::move(unknown));
+  for (auto& idle : idle_in_filter(*body, row->target_type)) request.warnings.push_back(std::move(idle));
   return ok_reply(status_json("Rollout updated successfully", request.warnings));
 }
 
@@ -152,6 +153,9 @@ Response Api::retry_rollout(Request& request) {
   if (!body) return error_reply(body.error());
   const auto row = ports_.rollouts.find_rollout(*id);  // before: a retry that is done must be settled
   if (!row) return error_reply(row.error());
+  if (!body->device_id.empty()) {
+    if (auto known = ports_.devices.find_device(body->device_id); !known) return error_reply(known.error());
+  }
   const auto released = ports_.rollouts.retry(*id, body->device_id, request.actor);
   if (!released) return error_reply(released.error());
   settle(*released);

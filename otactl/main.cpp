@@ -44,6 +44,13 @@ int main(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::RuntimeError& ended) {
     return ended.get_exit_code();
+  } catch (const CLI::RequiredError& refused) {
+    // The library tells what is missing, and nothing of a mistyped word that stands in its place.
+    const auto unknown = app.remaining(true);
+    if (unknown.empty()) return app.exit(refused) == 0 ? 0 : kExitUsage;
+    std::cerr << "'" << unknown.front() << "' is no command or option here\n"
+              << "Run with --help for more information.\n";
+    return kExitUsage;
   } catch (const CLI::ParseError& refused) {
     return app.exit(refused) == 0 ? 0 : kExitUsage;  // 0: --help
   } catch (const std::exception& unexpected) {

@@ -239,6 +239,8 @@ TEST(Decide, APinnedDeviceIsOnlyInRolloutsOfItsVersion) {
   const auto away = decide_for(pinned, catalog);
   EXPECT_EQ(reason_of(away), Reason::not_targeted);
   EXPECT_EQ(std::get<NoUpdate>(away).text, "pinned to 0.9.0, and no active rollout brings it there");
+  pinned.version = "0.9.0";
+  EXPECT_EQ(std::get<NoUpdate>(decide_for(pinned, catalog)).text, "pinned to 0.9.0, which it runs");
 }
 
 TEST(Decide, TargetsOfAbortedRolloutsAreNoStepOnTheWay) {

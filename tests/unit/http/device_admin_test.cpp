@@ -65,6 +65,9 @@ TEST_F(DeviceAdmin, ExplainNamesAllThatBlocksAtOnce) {
   slow.policy.rate.in_flight_max = 1;
   catalogs_.set(fleet::Catalog({release(1, "1.1.0")}, {slow}));
   EXPECT_EQ(reasons(), Reasons{"waits_its_turn"});
+  seen.on_mqtt = false;
+  EXPECT_EQ(reasons(), (Reasons{"asks_by_rest", "waits_its_turn"}));
+  seen.on_mqtt = true;
   seen.offer = fleet::Offer{};
   seen.offer->rollout_id = 1;
   EXPECT_EQ(reasons(), Reasons{}) << "its offer stands";
@@ -78,11 +81,14 @@ TEST_F(DeviceAdmin, ExplainNamesAllThatBlocksAtOnce) {
   seen.hold = true;
   seen.pinned_version = "1.1.0";
   catalogs_.set(fleet::Catalog({release(1, "1.1.0")}, {slow}, {.frozen = true}));
-  EXPECT_EQ(reasons(), (Reasons{"frozen", "on_hold", "pinned"}));
+  EXPECT_EQ(reasons(), (Reasons{"frozen", "on_hold", "pinned", "paused"}));
   seen.hold = false;
   catalogs_.set(fleet::Catalog({release(1, "1.1.0")}, {slow}));
   EXPECT_EQ(reasons(), (Reasons{"pinned", "paused"}));
   seen.pinned_version = "";
+  seen.offer->rollout_id = 1;
+  seen.offer->failed_attempts = 99;
+  EXPECT_EQ(reasons(), (Reasons{"paused", "held"}));
   seen.version = "1.1.0";
   EXPECT_EQ(reasons(), Reasons{}) << "nothing is meant for it";
 }
@@ -176,6 +182,16 @@ TEST_F(DeviceAdmin, ADeletedDeviceIsForgottenOnTheBrokerToo) {
   EXPECT_EQ(send("DELETE", "/api/admin/devices/esp32_001").status, 200);
   EXPECT_EQ(forgotten_, "esp32_001");
   EXPECT_EQ(send("DELETE", "/api/admin/devices/nobody").status, 404);
+}
+
+TEST_F(DeviceAdmin, AnOfferNowToADevicePinnedElsewhereNamesThePin) {
+  const auto outcome = [&](const std::string& pin) {
+    devices_.devices[0].pinned_version = pin;
+    const auto made = send("POST", "/api/admin/devices/esp32_001/offer", R"({"firmware_version":"1.1.0"})");
+    return json::parse(made.body).value("outcome", "");
+  };
+  EXPECT_EQ(outcome("1.0.0"), "pinned to 1.0.0: this waits until the pin is gone");
+  EXPECT_EQ(outcome("1.1.0"), "already on 1.1.0") << "as the desk answered";
 }
 
 TEST_F(DeviceAdmin, AnOfferNowIsARolloutForThatDeviceAlone) {

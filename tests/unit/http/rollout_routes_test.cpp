@@ -120,6 +120,29 @@ TEST_F(RolloutRoutes, CreatingSaysWhatAnAdminShouldKnow) {
   EXPECT_NE(partly.body.find("2 devices run 1.0.0"), std::string::npos) << partly.body;
 }
 
+TEST_F(RolloutRoutes, AFilterThatTheTargetTypeDoesNotLookAtIsNamed) {
+  const auto warnings_of = [&](const std::string& path, const std::string& members) {
+    const auto answer = json::parse(send("POST", path, body_of("1.1.0", members)).body);
+    return answer.value("warnings", json::array()).dump();
+  };
+  for (const char* path : {"/api/admin/rollout/create", "/api/admin/rollout/simulate"}) {
+    const auto listed =
+        warnings_of(path, R"(,"target_filter":{"device_ids":["a"],"exclude_device_ids":["b"]})");
+    EXPECT_NE(listed.find("target_filter.device_ids is passed over"), std::string::npos) << listed;
+    EXPECT_EQ(listed.find("exclude"), std::string::npos) << listed;
+    EXPECT_NE(warnings_of(path, R"(,"target_filter":{"group":"beta"})").find("group does"),
+              std::string::npos);
+  }
+  const auto patched = send("PATCH", "/api/admin/rollout/7", R"({"target_filter":{"groups":["beta"]}})");
+  EXPECT_NE(patched.body.find("target_filter.groups is passed over"), std::string::npos) << patched.body;
+}
+
+TEST_F(RolloutRoutes, AnEndThatHasPassedIsNamed) {
+  const auto answer =
+      send("POST", "/api/admin/rollout/create", body_of("1.1.0", R"(,"end_at":"1970-01-02T00:00:00Z")"));
+  EXPECT_NE(answer.body.find("end_at has passed"), std::string::npos) << answer.body;
+}
+
 TEST_F(RolloutRoutes, ARivalOfTheSameModelIsNamed) {
   catalogs_.set(fleet::Catalog({release(2, "1.1.0")}, {rollout(3, "1.1.0")}));
   const auto answer = send("POST", "/api/admin/rollout/create", body_of("1.1.0"));
@@ -339,10 +362,10 @@ TEST_F(RolloutRoutes, OrdersAreRefusedByFieldAndState) {
 }
 
 TEST_F(RolloutRoutes, RetryOfOneDeviceAlone) {
-  const auto answer =
-      json::parse(send("POST", "/api/admin/rollout/7/retry", R"({"device_id":"dev-1"})").body);
+  const auto answer = json::parse(send("POST", "/api/admin/rollout/7/retry", R"({"device_id":"b"})").body);
   EXPECT_EQ(answer.at("devices"), 1);
-  EXPECT_EQ(desk_.last().device_id, "dev-1");
+  EXPECT_EQ(desk_.last().device_id, "b");
+  EXPECT_EQ(send("POST", "/api/admin/rollout/7/retry", R"({"device_id":"nobody"})").status, 404);
   EXPECT_EQ(send("POST", "/api/admin/rollout/8/retry").status, 404);
 }
 

@@ -43,6 +43,15 @@ TEST_F(Otactl, EndsWithASentenceOnAnswersItDoesNotUnderstand) {
   }
 }
 
+TEST_F(Otactl, NamesAWordThatIsNoCommand) {
+  const std::vector<std::vector<std::string>> commands = {{"foo"}, {"foo", "list"}, {"device", "foo", "x"}};
+  for (const auto& command : commands) {
+    const auto result = otactl(command);
+    EXPECT_EQ(result.exit_status, 2) << result.output;
+    EXPECT_NE(result.output.find("'foo' is no command"), std::string::npos) << result.output;
+  }
+}
+
 TEST_F(Otactl, EndsWithASentenceOnAnswersThatAreNoJson) {
   answer("<html>");
   expect_failed(otactl({"key", "list"}), "is this the URL of an OTA Bridge?");
