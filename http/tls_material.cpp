@@ -74,10 +74,11 @@ int refuse_passphrase(char*, int, int, void* asked) {
 Expected<KeyPtr> read_key(const Source& source) {
   auto text = read_file(source);
   if (!text) return tl::unexpected(text.error());
-  const auto bio = view_of(*text);
+  auto& pem = *text;
+  const auto bio = view_of(pem);
   bool is_encrypted = false;
   KeyPtr key(PEM_read_bio_PrivateKey(bio.get(), nullptr, refuse_passphrase, &is_encrypted));
-  OPENSSL_cleanse(text->data(), text->size());
+  OPENSSL_cleanse(pem.data(), pem.size());
   const auto reason = openssl_reason();
   if (is_encrypted) return refuse(source, "is encrypted; the service needs a key without a passphrase");
   if (!key) return refuse(source, "holds no private key in PEM: " + reason);
