@@ -13,7 +13,8 @@ using topics::DeviceTopic;
 
 void DeviceDesk::take(const topics::ParsedTopic& topic, const Incoming& incoming) {
   // The echo of a clearing; only a cleared presence says something.
-  if (incoming.payload.empty() && topic.kind != DeviceTopic::presence) return;
+  const bool is_cleared = incoming.payload.empty() && incoming.retained;
+  if (is_cleared && topic.kind != DeviceTopic::presence) return;
   if (!ports_.rate->admit(topic.device_id, ports_.now())) {
     // No word at all: an ack would be final, so a device that only was too fast says it again.
     return ports_.refusals->count("rate", topic.device_id + " sends too many messages");

@@ -21,7 +21,7 @@ void HeldMessages::bar(const std::vector<Errand>& errands, Clock::time_point now
   if (told_at_ == Clock::time_point{} || now - told_at_ >= kToldAgainAfter) {
     told_at_ = now;
     spdlog::warn(
-        "{} and {} other devices wait: somebody keeps their rows or table locked (pg_locks tells who)",
+        "messages wait, of {} and {} more: somebody keeps their rows or table locked (pg_locks tells who)",
         *devices_.begin(), devices_.size() - 1);
   }
   // Each costs the writer two brief waits at most when it is tried again: a tenth of its time.

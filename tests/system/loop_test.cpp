@@ -207,7 +207,7 @@ TEST_F(Loop, ALockedRowHoldsUpItsDeviceAlone) {
 
 TEST_F(Loop, WrongMessagesAreAnsweredAndHarmNobody) {
   HandPlayedDevice device(*stack_, "bad-1", "m-bad");
-  for (const std::string payload : {"{", "[]", "\xff\xfe", "{\"device_model\":5}",
+  for (const std::string payload : {"", "{", "[]", "\xff\xfe", "{\"device_model\":5}",
                                     "{\"device_model\":\"a/b\",\"current_version\":\"1\"}"}) {
     const auto from = device.mqtt().received();
     device.mqtt().publish(device.topic("check"), payload);
@@ -218,7 +218,7 @@ TEST_F(Loop, WrongMessagesAreAnsweredAndHarmNobody) {
   const auto refused = device.report({{"firmware_version", "1.1.0"}, {"status", "done"}});
   EXPECT_EQ(refused["recorded"], false);
   EXPECT_NE(refused.value("reason", "").find("status must be one of"), std::string::npos);
-  for (const std::string payload : {"{", "[]", R"({"report_id":5,"status":"success"})"}) {
+  for (const std::string payload : {"", "{", "[]", R"({"report_id":5,"status":"success"})"}) {
     const auto from = device.mqtt().received();
     device.mqtt().publish(device.topic("status"), payload);
     const auto ack =
